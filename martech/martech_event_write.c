@@ -1,0 +1,439 @@
+
+/*
+ * Copyright (C) ngx_martech_module contributors
+ *
+ * Writing an event in canonical form, docs/SPEC.md section 3.
+ *
+ * Writing is copying: what we interpret is written in front, everything else
+ * follows in the sender's own bytes, neighbours in one copy.
+ */
+
+
+#include <string.h>
+
+#include "martech_event.h"
+#include "martech_field.h"
+#include "martech_time.h"
+
+
+/*
+ * What the fixed part of a canonical event takes at most: names, quotes, four
+ * time stamps, a UUID and numbers.
+ */
+#define MARTECH_EVENT_FIXED_MAX  640
+
+
+static void martech_put_str(martech_event_t *ev, martech_str_t str);
+static void martech_put_field(martech_event_t *ev, unsigned field);
+static void martech_put_time(martech_event_t *ev, int64_t ms);
+static void martech_write_times(martech_event_t *ev);
+static int martech_member_is(const martech_json_tape_t *tape, uint32_t node,
+    const char *name, size_t len);
+static martech_str_t martech_member_text(const martech_json_tape_t *tape,
+    uint32_t node);
+static void martech_write_members(martech_event_t *ev, uint32_t object,
+    uint32_t over);
+static int martech_context_has(const martech_event_t *ev, const char *name,
+    size_t len);
+static void martech_write_context(martech_event_t *ev);
+static void martech_write_martech(martech_event_t *ev);
+static void martech_write_integrations(martech_event_t *ev);
+static void martech_write_rest(martech_event_t *ev);
+
+
+size_t
+martech_event_bound(const martech_batch_t *batch, uint32_t node,
+    const martech_facts_t *facts)
+{
+    size_t                      agent;
+    const martech_json_node_t  *nodes;
+
+    nodes = batch->tape->nodes;
+    agent = facts->user_agent.len;
+
+    if (agent > MARTECH_USER_AGENT_MAX) {
+        agent = MARTECH_USER_AGENT_MAX;
+    }
+
+    /* a byte of a header becomes six in an escape; the ids of an event and
+       its time stamps may be the batch's */
+
+    return MARTECH_EVENT_FIXED_MAX
+           + (size_t) nodes[node].len
+           + (batch->context ? nodes[batch->context].len : 0)
+           + (batch->integrations ? nodes[batch->integrations].len : 0)
+           + (batch->sent_at ? nodes[batch->sent_at].len : 0)
+           + facts->source.len + facts->request_id.len + facts->dialect.len
+           + facts->ip.len + 6 * agent;
+}
+
+
+static inline void
+martech_put(martech_event_t *ev, const void *data, size_t len)
+{
+    memcpy(ev->out, data, len);
+    ev->out += len;
+}
+
+
+#define martech_put_text(ev, text)  martech_put(ev, text, sizeof(text) - 1)
+
+
+static void
+martech_put_str(martech_event_t *ev, martech_str_t str)
+{
+    martech_put(ev, str.data, str.len);
+}
+
+
+/* ,"name":value in the sender's bytes, if the field is there. */
+
+static void
+martech_put_field(martech_event_t *ev, unsigned field)
+{
+    if (ev->fields[field] == MARTECH_JSON_NONE) {
+        return;
+    }
+
+    martech_put_text(ev, ",\"");
+    martech_put_str(ev, martech_fields[field].name);
+    martech_put_text(ev, "\":");
+    martech_put_str(ev, martech_json_text(ev->batch->tape, ev->fields[field]));
+}
+
+
+static void
+martech_put_time(martech_event_t *ev, int64_t ms)
+{
+    martech_time_format(ev->out, ms);
+    ev->out += MARTECH_TIME_LEN;
+}
+
+
+size_t
+martech_event_write(martech_event_t *ev, unsigned char *out)
+{
+    unsigned char  *p;
+
+    ev->out = out;
+
+    martech_put_text(ev, "{\"type\":\"");
+    martech_put_str(ev, martech_types[ev->type]);
+
+    martech_put_text(ev, "\",\"messageId\":");
+
+    if (ev->fields[MARTECH_FIELD_MESSAGE_ID] != MARTECH_JSON_NONE) {
+        martech_put_str(ev, martech_json_text(ev->batch->tape,
+                                     ev->fields[MARTECH_FIELD_MESSAGE_ID]));
+
+    } else {
+        martech_put_text(ev, "\"");
+        martech_put_str(ev, ev->message_id);
+        martech_put_text(ev, "\"");
+    }
+
+    martech_write_times(ev);
+
+    martech_put_field(ev, MARTECH_FIELD_ANONYMOUS_ID);
+    martech_put_field(ev, MARTECH_FIELD_USER_ID);
+    martech_put_field(ev, MARTECH_FIELD_GROUP_ID);
+    martech_put_field(ev, MARTECH_FIELD_PREVIOUS_ID);
+
+    martech_write_context(ev);
+    martech_write_integrations(ev);
+    martech_write_rest(ev);
+
+    martech_put_text(ev, "}");
+
+    ev->len = (size_t) (ev->out - out);
+
+    if (!ev->batch->lines) {
+        return ev->len;
+    }
+
+    /* in strings line breaks are escapes, so these stand between tokens */
+
+    for (p = out; p < ev->out; p++) {
+
+        if (*p == '\n' || *p == '\r') {
+            *p = ' ';
+        }
+    }
+
+    return ev->len;
+}
+
+
+static void
+martech_write_times(martech_event_t *ev)
+{
+    martech_put_text(ev, ",\"receivedAt\":\"");
+    martech_put_time(ev, (int64_t) ev->facts->now_ms);
+
+    martech_put_text(ev, "\",\"timestamp\":\"");
+    martech_put_time(ev, ev->timestamp);
+    martech_put_text(ev, "\"");
+
+    martech_put_field(ev, MARTECH_FIELD_ORIGINAL_TIMESTAMP);
+    martech_put_field(ev, MARTECH_FIELD_SENT_AT);
+}
+
+
+static int
+martech_member_is(const martech_json_tape_t *tape, uint32_t node,
+    const char *name, size_t len)
+{
+    long                        n;
+    martech_str_t               key;
+    unsigned char               buf[32];
+    const martech_json_node_t  *member;
+
+    member = &tape->nodes[node];
+    key.data = tape->text + member->key;
+    key.len = member->key_len;
+
+    if (member->flags & MARTECH_JSON_KEY_ESCAPED) {
+        n = martech_json_unescape(key, buf, sizeof(buf));
+
+        if (n < 0) {
+            return 0;
+        }
+
+        key.data = buf;
+        key.len = (size_t) n;
+    }
+
+    return key.len == len && memcmp(key.data, name, len) == 0;
+}
+
+
+/* The member as it stands in the text, with its name. */
+
+static martech_str_t
+martech_member_text(const martech_json_tape_t *tape, uint32_t node)
+{
+    martech_str_t               text;
+    const unsigned char        *end;
+    const martech_json_node_t  *member;
+
+    member = &tape->nodes[node];
+
+    end = tape->text + member->value + member->len;
+
+    if (member->kind == MARTECH_JSON_STRING) {
+        end++;
+    }
+
+    text.data = tape->text + member->key - 1;
+    text.len = (size_t) (end - text.data);
+
+    return text;
+}
+
+
+/*
+ * Writes the members of an object that another one lacks, each with a comma
+ * behind it.  The member "martech" is ours and never taken over.
+ */
+
+static void
+martech_write_members(martech_event_t *ev, uint32_t object, uint32_t over)
+{
+    uint32_t                    i;
+    martech_str_t               name;
+    const martech_json_node_t  *nodes;
+
+    nodes = ev->batch->tape->nodes;
+
+    if (object == MARTECH_JSON_NONE
+        || nodes[object].kind != MARTECH_JSON_OBJECT)
+    {
+        return;
+    }
+
+    for (i = object + 1; i < nodes[object].next; i = nodes[i].next) {
+
+        if (martech_member_is(ev->batch->tape, i, "martech", 7)) {
+            continue;
+        }
+
+        if (over != MARTECH_JSON_NONE) {
+            name.data = ev->batch->tape->text + nodes[i].key;
+            name.len = nodes[i].key_len;
+
+            if (martech_json_member(ev->batch->tape, over, (const char *) name.data,
+                                    name.len) != MARTECH_JSON_NONE)
+            {
+                continue;
+            }
+        }
+
+        martech_put_str(ev, martech_member_text(ev->batch->tape, i));
+        martech_put_text(ev, ",");
+    }
+}
+
+
+static int
+martech_context_has(const martech_event_t *ev, const char *name, size_t len)
+{
+    uint32_t  own, batch;
+
+    own = ev->fields[MARTECH_FIELD_CONTEXT];
+    batch = ev->batch->context;
+
+    return (own != MARTECH_JSON_NONE
+            && martech_json_member(ev->batch->tape, own, name, len)
+               != MARTECH_JSON_NONE)
+           || (batch != MARTECH_JSON_NONE
+               && martech_json_member(ev->batch->tape, batch, name, len)
+                  != MARTECH_JSON_NONE);
+}
+
+
+static void
+martech_write_context(martech_event_t *ev)
+{
+    uint32_t               own;
+    martech_str_t          agent;
+    martech_json_writer_t  w;
+
+    own = ev->fields[MARTECH_FIELD_CONTEXT];
+
+    martech_put_text(ev, ",\"context\":{");
+
+    martech_write_members(ev, own, MARTECH_JSON_NONE);
+    martech_write_members(ev, ev->batch->context, own);
+
+    if (ev->facts->ip.len > 0 && !martech_context_has(ev, "ip", 2)) {
+        martech_put_text(ev, "\"ip\":\"");
+        martech_put_str(ev, ev->facts->ip);
+        martech_put_text(ev, "\",");
+    }
+
+    if (ev->facts->user_agent.len > 0
+        && !martech_context_has(ev, "userAgent", 9))
+    {
+        agent = ev->facts->user_agent;
+
+        if (agent.len > MARTECH_USER_AGENT_MAX) {
+            agent.len = MARTECH_USER_AGENT_MAX;
+        }
+
+        martech_put_text(ev, "\"userAgent\":");
+
+        martech_json_writer_init(&w, ev->out, 6 * agent.len + 2);
+        martech_json_string(&w, agent.data, agent.len);
+        ev->out = w.pos;
+
+        martech_put_text(ev, ",");
+    }
+
+    martech_write_martech(ev);
+    martech_put_text(ev, "}");
+}
+
+
+static void
+martech_write_martech(martech_event_t *ev)
+{
+    martech_json_writer_t  w;
+
+    martech_put_text(ev, "\"martech\":{\"v\":" MARTECH_FORMAT_VERSION
+                        ",\"source\":\"");
+    martech_put_str(ev, ev->facts->source);
+    martech_put_text(ev, "\",\"requestId\":\"");
+    martech_put_str(ev, ev->facts->request_id);
+    martech_put_text(ev, "\",\"dialect\":\"");
+    martech_put_str(ev, ev->facts->dialect);
+    martech_put_text(ev, "\"");
+
+    if (ev->skew_known) {
+        martech_put_text(ev, ",\"skewMs\":");
+
+        martech_json_writer_init(&w, ev->out, 21);
+        martech_json_int(&w, ev->skew);
+        ev->out = w.pos;
+    }
+
+    martech_put_text(ev, "}");
+}
+
+
+static void
+martech_write_integrations(martech_event_t *ev)
+{
+    uint32_t  own, batch;
+
+    own = ev->fields[MARTECH_FIELD_INTEGRATIONS];
+    batch = ev->batch->integrations;
+
+    if (martech_field_is(ev, MARTECH_FIELD_INTEGRATIONS, MARTECH_JSON_NULL)) {
+        own = MARTECH_JSON_NONE;
+    }
+
+    if (own == MARTECH_JSON_NONE && batch == MARTECH_JSON_NONE) {
+        return;
+    }
+
+    martech_put_text(ev, ",\"integrations\":");
+
+    if (own == MARTECH_JSON_NONE || batch == MARTECH_JSON_NONE) {
+        martech_put_str(ev, martech_json_text(ev->batch->tape, own ? own : batch));
+        return;
+    }
+
+    martech_put_text(ev, "{");
+    martech_write_members(ev, own, MARTECH_JSON_NONE);
+    martech_write_members(ev, batch, own);
+
+    if (ev->out[-1] == ',') {
+        ev->out--;
+    }
+
+    martech_put_text(ev, "}");
+}
+
+
+/* All other members, neighbours together with what stands between them. */
+
+static void
+martech_write_rest(martech_event_t *ev)
+{
+    unsigned                    f;
+    uint32_t                    i;
+    martech_str_t               text;
+    const unsigned char        *start, *end;
+    const martech_json_node_t  *nodes;
+
+    nodes = ev->batch->tape->nodes;
+    start = NULL;
+    end = NULL;
+
+    for (i = ev->node + 1; i < nodes[ev->node].next; i = nodes[i].next) {
+
+        f = martech_field(ev->batch->tape, &nodes[i]);
+
+        if (martech_field_passed(f)) {
+            text = martech_member_text(ev->batch->tape, i);
+
+            if (start == NULL) {
+                start = text.data;
+            }
+
+            end = text.data + text.len;
+            continue;
+        }
+
+        if (start != NULL) {
+            martech_put_text(ev, ",");
+            martech_put(ev, start, (size_t) (end - start));
+            start = NULL;
+        }
+    }
+
+    if (start != NULL) {
+        martech_put_text(ev, ",");
+        martech_put(ev, start, (size_t) (end - start));
+    }
+}
