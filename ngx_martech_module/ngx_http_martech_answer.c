@@ -1,0 +1,536 @@
+
+/*
+ * Copyright (C) ngx_martech_module contributors
+ *
+ * What the client is told.
+ *
+ * Refusals are problem details (RFC 9457) that name the event and the member;
+ * "code" and "message" stand there for the libraries that read them.  Where
+ * the location has an error_page for the status, NGINX answers instead.
+ */
+
+
+#include "ngx_http_martech.h"
+
+
+#define NGX_HTTP_MARTECH_PROBLEM_SIZE  1024
+#define NGX_HTTP_MARTECH_ENTRY_SIZE    320      /* of a refusal, without id */
+
+
+typedef struct {
+    ngx_uint_t   status;
+    const char  *name;
+    const char  *text;
+} ngx_http_martech_refusal_text_t;
+
+
+static ngx_int_t ngx_http_martech_answer_problem(ngx_http_request_t *r,
+    ngx_uint_t reason, const char *field, off_t offset);
+static ngx_int_t ngx_http_martech_answer_partial(ngx_http_request_t *r);
+static void ngx_http_martech_answer_refusals(ngx_http_request_t *r,
+    martech_json_writer_t *w);
+static size_t ngx_http_martech_answer_size(ngx_http_martech_ctx_t *ctx);
+static ngx_int_t ngx_http_martech_answer_headers(ngx_http_request_t *r,
+    ngx_uint_t status, ngx_uint_t reason);
+static ngx_int_t ngx_http_martech_answer_send(ngx_http_request_t *r,
+    ngx_uint_t status, const char *type, u_char *body, size_t len);
+static ngx_uint_t ngx_http_martech_answer_status(ngx_uint_t reason);
+static const char *ngx_http_martech_answer_title(ngx_uint_t status);
+static ngx_uint_t ngx_http_martech_answer_has_page(ngx_http_request_t *r,
+    ngx_uint_t status);
+
+
+static ngx_http_martech_refusal_text_t  ngx_http_martech_reasons[] = {
+    { 404, "path",
+      "the path must be v1/track, identify, page, screen, group, alias or "
+      "batch" },
+    { 405, "method", "the method must be POST" },
+    { 415, "media_type",
+      "the content type must be application/json, text/plain or another one "
+      "that carries JSON" },
+    { 415, "content_encoding", "the body must not be encoded" },
+    { 413, "body_size", "the body is too large" },
+    { 401, "key_missing",
+      "a write key is needed: as user of Basic authentication, as "
+      "\"writeKey\" of the body or of the query" },
+    { 401, "key_unknown", "the write key is unknown" },
+    { 503, "unavailable", "events cannot be stored now, send them again" },
+    { 400, "outside", "refused before it was read" }
+};
+
+
+static u_char  ngx_http_martech_success[] = "{\"success\":true}";
+
+
+const char *
+ngx_http_martech_reason_name(ngx_uint_t reason)
+{
+    if (reason >= MARTECH_RC_COUNT && reason < NGX_HTTP_MARTECH_REASONS) {
+        return ngx_http_martech_reasons[reason - MARTECH_RC_COUNT].name;
+    }
+
+    return martech_rc_name((martech_rc_t) reason);
+}
+
+
+static const char *
+ngx_http_martech_answer_text(ngx_uint_t reason)
+{
+    if (reason >= MARTECH_RC_COUNT && reason < NGX_HTTP_MARTECH_REASONS) {
+        return ngx_http_martech_reasons[reason - MARTECH_RC_COUNT].text;
+    }
+
+    return martech_rc_text((martech_rc_t) reason);
+}
+
+
+static ngx_uint_t
+ngx_http_martech_answer_status(ngx_uint_t reason)
+{
+    if (reason >= MARTECH_RC_COUNT && reason < NGX_HTTP_MARTECH_REASONS) {
+        return ngx_http_martech_reasons[reason - MARTECH_RC_COUNT].status;
+    }
+
+    return (reason == MARTECH_BATCH_SIZE) ? NGX_HTTP_REQUEST_ENTITY_TOO_LARGE
+                                          : NGX_HTTP_BAD_REQUEST;
+}
+
+
+ngx_int_t
+ngx_http_martech_answer_refused(ngx_http_request_t *r, ngx_uint_t reason,
+    const char *field, off_t offset)
+{
+    ngx_uint_t                     status;
+    ngx_http_martech_ctx_t        *ctx;
+    ngx_http_martech_worker_t     *worker;
+    ngx_http_martech_main_conf_t  *mmcf;
+
+    mmcf = ngx_http_get_module_main_conf(r, ngx_http_martech_module);
+    worker = ngx_http_martech_worker(mmcf);
+
+    if (worker) {
+        worker->stats->refused[reason]++;
+    }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_martech_module);
+
+    if (ctx) {
+        ctx->verdict = (reason == NGX_HTTP_MARTECH_REFUSED_UNAVAILABLE)
+                       ? NGX_HTTP_MARTECH_VERDICT_UNAVAILABLE
+                       : NGX_HTTP_MARTECH_VERDICT_REFUSED;
+    }
+
+    status = ngx_http_martech_answer_status(reason);
+
+    if (ngx_http_martech_answer_headers(r, status, reason) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ngx_http_martech_answer_has_page(r, status)) {
+        return status;
+    }
+
+    return ngx_http_martech_answer_problem(r, reason, field, offset);
+}
+
+
+ngx_int_t
+ngx_http_martech_answer_events(ngx_http_request_t *r)
+{
+    ngx_table_elt_t              *h;
+    ngx_http_martech_ctx_t       *ctx;
+    ngx_http_martech_loc_conf_t  *mlcf;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_martech_module);
+
+    if (ctx->verdict == NGX_HTTP_MARTECH_VERDICT_UNAVAILABLE) {
+        return ngx_http_martech_answer_refused(r,
+                                 NGX_HTTP_MARTECH_REFUSED_UNAVAILABLE, "", -1);
+    }
+
+    if (ctx->verdict == NGX_HTTP_MARTECH_VERDICT_REJECTED) {
+
+        if (ngx_http_martech_answer_has_page(r, NGX_HTTP_BAD_REQUEST)) {
+            return NGX_HTTP_BAD_REQUEST;
+        }
+
+        return ngx_http_martech_answer_problem(r, MARTECH_OK, "", -1);
+    }
+
+    mlcf = ngx_http_get_module_loc_conf(r, ngx_http_martech_module);
+
+    h = ngx_list_push(&r->headers_out.headers);
+
+    if (h == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    h->hash = 1;
+#if (nginx_version >= 1023000)
+    h->next = NULL;
+#endif
+    ngx_str_set(&h->key, "X-Martech-Ack");
+
+    if (mlcf->ack == NGX_HTTP_MARTECH_ACK_MEMORY) {
+        ngx_str_set(&h->value, "memory");
+
+    } else {
+        ngx_str_set(&h->value, "redis");
+    }
+
+    if (ctx->verdict == NGX_HTTP_MARTECH_VERDICT_PARTIAL) {
+        return ngx_http_martech_answer_partial(r);
+    }
+
+    return ngx_http_martech_answer_send(r, NGX_HTTP_OK, "application/json",
+                                        ngx_http_martech_success,
+                                        sizeof(ngx_http_martech_success) - 1);
+}
+
+
+/*
+ * Reason MARTECH_OK: all events were rejected, each for its own reason; the
+ * first of them gives the code.
+ */
+
+static ngx_int_t
+ngx_http_martech_answer_problem(ngx_http_request_t *r, ngx_uint_t reason,
+    const char *field, off_t offset)
+{
+    size_t                       size;
+    u_char                      *buf;
+    ngx_uint_t                   status, listed;
+    martech_json_writer_t        w;
+    ngx_http_martech_ctx_t      *ctx;
+    ngx_http_martech_refusal_t  *refusal;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_martech_module);
+
+    status = ngx_http_martech_answer_status(reason);
+    size = NGX_HTTP_MARTECH_PROBLEM_SIZE;
+    listed = (reason == MARTECH_OK);
+
+    if (listed) {
+        size += ngx_http_martech_answer_size(ctx);
+        refusal = ctx->refusals->elts;
+        reason = refusal[0].rc;
+    }
+
+    buf = ngx_pnalloc(r->pool, size);
+
+    if (buf == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    martech_json_writer_init(&w, buf, size);
+
+    martech_json_begin(&w, '{');
+    martech_json_name(&w, "type");
+    martech_json_cstring(&w, "about:blank");
+    martech_json_name(&w, "title");
+    martech_json_cstring(&w, ngx_http_martech_answer_title(status));
+    martech_json_name(&w, "status");
+    martech_json_int(&w, status);
+    martech_json_name(&w, "code");
+    martech_json_cstring(&w, ngx_http_martech_reason_name(reason));
+    martech_json_name(&w, "message");
+    martech_json_cstring(&w, ngx_http_martech_answer_text(reason));
+    martech_json_name(&w, "detail");
+    martech_json_cstring(&w, ngx_http_martech_answer_text(reason));
+
+    if (field[0] != '\0') {
+        martech_json_name(&w, "pointer");
+        martech_json_cstring(&w, field);
+    }
+
+    if (offset >= 0) {
+        martech_json_name(&w, "offset");
+        martech_json_int(&w, offset);
+    }
+
+    if (listed) {
+        martech_json_name(&w, "errors");
+        ngx_http_martech_answer_refusals(r, &w);
+    }
+
+    martech_json_end(&w, '}');
+
+    return ngx_http_martech_answer_send(r, status, "application/problem+json",
+                                        buf, w.pos - buf);
+}
+
+
+static ngx_int_t
+ngx_http_martech_answer_partial(ngx_http_request_t *r)
+{
+    size_t                   size;
+    u_char                  *buf;
+    martech_json_writer_t    w;
+    ngx_http_martech_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_martech_module);
+
+    size = NGX_HTTP_MARTECH_PROBLEM_SIZE + ngx_http_martech_answer_size(ctx);
+    buf = ngx_pnalloc(r->pool, size);
+
+    if (buf == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    martech_json_writer_init(&w, buf, size);
+
+    martech_json_begin(&w, '{');
+    martech_json_name(&w, "success");
+    martech_json_bool(&w, 1);
+    martech_json_name(&w, "accepted");
+    martech_json_int(&w, ctx->accepted);
+    martech_json_name(&w, "rejected");
+    ngx_http_martech_answer_refusals(r, &w);
+    martech_json_end(&w, '}');
+
+    return ngx_http_martech_answer_send(r, NGX_HTTP_OK, "application/json",
+                                        buf, w.pos - buf);
+}
+
+
+static void
+ngx_http_martech_answer_refusals(ngx_http_request_t *r,
+    martech_json_writer_t *w)
+{
+    u_char                       pointer[64], *p;
+    ngx_uint_t                   i;
+    ngx_http_martech_ctx_t      *ctx;
+    ngx_http_martech_refusal_t  *refusal;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_martech_module);
+    refusal = ctx->refusals->elts;
+
+    martech_json_begin(w, '[');
+
+    for (i = 0; i < ctx->refusals->nelts; i++) {
+        martech_json_begin(w, '{');
+
+        martech_json_name(w, "index");
+        martech_json_int(w, refusal[i].index);
+
+        if (refusal[i].message_id.len > 0) {
+            martech_json_name(w, "messageId");
+            martech_json_string(w, refusal[i].message_id.data,
+                                refusal[i].message_id.len);
+        }
+
+        martech_json_name(w, "code");
+        martech_json_cstring(w, martech_rc_name(refusal[i].rc));
+
+        p = pointer;
+
+        if (ctx->type == MARTECH_EVENT_UNKNOWN) {
+            p = ngx_sprintf(p, "/batch/%uD", refusal[i].index);
+        }
+
+        p = ngx_snprintf(p, pointer + sizeof(pointer) - p, "%s",
+                         refusal[i].field);
+
+        martech_json_name(w, "pointer");
+        martech_json_string(w, pointer, p - pointer);
+
+        martech_json_name(w, "detail");
+        martech_json_cstring(w, martech_rc_text(refusal[i].rc));
+
+        martech_json_end(w, '}');
+    }
+
+    martech_json_end(w, ']');
+}
+
+
+static size_t
+ngx_http_martech_answer_size(ngx_http_martech_ctx_t *ctx)
+{
+    size_t                       size;
+    ngx_uint_t                   i;
+    ngx_http_martech_refusal_t  *refusal;
+
+    size = 0;
+    refusal = ctx->refusals->elts;
+
+    for (i = 0; i < ctx->refusals->nelts; i++) {
+
+        /* a byte becomes six in an escape */
+
+        size += NGX_HTTP_MARTECH_ENTRY_SIZE + 6 * refusal[i].message_id.len;
+    }
+
+    return size;
+}
+
+
+static ngx_int_t
+ngx_http_martech_answer_header(ngx_http_request_t *r, const char *name,
+    const char *value, size_t len)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_out.headers);
+
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    h->hash = 1;
+#if (nginx_version >= 1023000)
+    h->next = NULL;
+#endif
+    h->key.data = (u_char *) name;
+    h->key.len = ngx_strlen(name);
+    h->value.data = (u_char *) value;
+    h->value.len = len;
+
+    return NGX_OK;
+}
+
+
+/* What a status needs besides a body. */
+
+static ngx_int_t
+ngx_http_martech_answer_headers(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_uint_t reason)
+{
+    u_char                       *p;
+    static char                   realm[] = "Basic realm=\"events\"";
+    ngx_http_martech_loc_conf_t  *mlcf;
+
+    switch (status) {
+
+    case NGX_HTTP_NOT_ALLOWED:
+        return ngx_http_martech_answer_header(r, "Allow", "POST", 4);
+
+    case NGX_HTTP_UNAUTHORIZED:
+        return ngx_http_martech_answer_header(r, "WWW-Authenticate", realm,
+                                              sizeof(realm) - 1);
+
+    case NGX_HTTP_UNSUPPORTED_MEDIA_TYPE:
+
+        if (reason != NGX_HTTP_MARTECH_REFUSED_ENCODING) {
+            return NGX_OK;
+        }
+
+        return ngx_http_martech_answer_header(r, "Accept-Encoding",
+                                              "identity", 8);
+
+    case NGX_HTTP_SERVICE_UNAVAILABLE:
+        mlcf = ngx_http_get_module_loc_conf(r, ngx_http_martech_module);
+
+        p = ngx_pnalloc(r->pool, NGX_INT_T_LEN);
+
+        if (p == NULL) {
+            return NGX_ERROR;
+        }
+
+        return ngx_http_martech_answer_header(r, "Retry-After", (char *) p,
+                             ngx_sprintf(p, "%i", mlcf->retry_after) - p);
+
+    default:
+        return NGX_OK;
+    }
+}
+
+
+static ngx_int_t
+ngx_http_martech_answer_send(ngx_http_request_t *r, ngx_uint_t status,
+    const char *type, u_char *body, size_t len)
+{
+    ngx_int_t     rc;
+    ngx_buf_t    *b;
+    ngx_chain_t   out;
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    r->headers_out.status = status;
+    r->headers_out.content_length_n = len;
+    r->headers_out.content_type.data = (u_char *) type;
+    r->headers_out.content_type.len = ngx_strlen(type);
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    b = ngx_calloc_buf(r->pool);
+
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->pos = body;
+    b->last = body + len;
+    b->memory = 1;
+    b->last_buf = 1;
+    b->last_in_chain = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_output_filter(r, &out);
+}
+
+
+static const char *
+ngx_http_martech_answer_title(ngx_uint_t status)
+{
+    switch (status) {
+
+    case NGX_HTTP_UNAUTHORIZED:
+        return "Unauthorized";
+
+    case NGX_HTTP_NOT_FOUND:
+        return "Not Found";
+
+    case NGX_HTTP_NOT_ALLOWED:
+        return "Method Not Allowed";
+
+    case NGX_HTTP_REQUEST_ENTITY_TOO_LARGE:
+        return "Content Too Large";
+
+    case NGX_HTTP_UNSUPPORTED_MEDIA_TYPE:
+        return "Unsupported Media Type";
+
+    case NGX_HTTP_SERVICE_UNAVAILABLE:
+        return "Service Unavailable";
+
+    default:
+        return "Bad Request";
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_martech_answer_has_page(ngx_http_request_t *r, ngx_uint_t status)
+{
+    ngx_uint_t                 i;
+    ngx_http_err_page_t       *page;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    if (clcf->error_pages == NULL || r->error_page) {
+        return 0;
+    }
+
+    page = clcf->error_pages->elts;
+
+    for (i = 0; i < clcf->error_pages->nelts; i++) {
+
+        if (page[i].status == (ngx_int_t) status) {
+            return 1;
+        }
+    }
+
+    return 0;
+}

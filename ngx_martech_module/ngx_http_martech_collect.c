@@ -1,0 +1,695 @@
+
+/*
+ * Copyright (C) ngx_martech_module contributors
+ *
+ * CONTENT phase: from a body to records in the ring, in one go and without
+ * waiting for anything, so that no slice of the body is needed afterwards.
+ *
+ * An event is built where it will be sent from: its place in the ring is
+ * reserved by an upper bound, the command is written in front of it, and only
+ * the digits of its length come last.
+ */
+
+
+#include "ngx_http_martech.h"
+
+
+#define NGX_HTTP_MARTECH_TAPE_MIN  4096          /* nodes, 96 KiB */
+
+/* lengths and line breaks of a command, besides its constant parts */
+#define NGX_HTTP_MARTECH_FRAME_MAX  64
+
+
+/* One request between its body and its answer. */
+typedef struct {
+    ngx_http_request_t            *r;
+    ngx_http_martech_ctx_t        *ctx;
+    ngx_http_martech_loc_conf_t   *mlcf;
+    ngx_http_martech_main_conf_t  *mmcf;
+    ngx_http_martech_worker_t     *worker;
+    ngx_http_martech_slot_t       *slot;         /* NULL: memory is enough */
+    size_t                         bytes;        /* asked of the ring */
+    martech_batch_t                batch;
+    martech_facts_t                facts;
+} ngx_http_martech_collect_t;
+
+
+static void ngx_http_martech_collect_body(ngx_http_request_t *r);
+static ngx_int_t ngx_http_martech_collect_request(
+    ngx_http_martech_collect_t *mc);
+static martech_rc_t ngx_http_martech_collect_scan(
+    ngx_http_martech_collect_t *mc, ngx_str_t *body);
+static ngx_uint_t ngx_http_martech_collect_key(ngx_http_martech_collect_t *mc);
+static void ngx_http_martech_collect_facts(ngx_http_martech_collect_t *mc);
+static ngx_int_t ngx_http_martech_collect_events(
+    ngx_http_martech_collect_t *mc);
+static ngx_int_t ngx_http_martech_collect_event(
+    ngx_http_martech_collect_t *mc, uint32_t node, uint32_t index);
+static size_t ngx_http_martech_collect_write(ngx_http_martech_collect_t *mc,
+    martech_event_t *ev, ngx_str_t *head, u_char *start, size_t bound);
+static ngx_uint_t ngx_http_martech_collect_digits(size_t n);
+static u_char *ngx_http_martech_collect_number(u_char *p, size_t n);
+static uint64_t ngx_http_martech_collect_random(
+    ngx_http_martech_worker_t *worker);
+static ngx_int_t ngx_http_martech_collect_id(ngx_http_martech_collect_t *mc,
+    martech_event_t *ev);
+static ngx_int_t ngx_http_martech_collect_refusal(
+    ngx_http_martech_collect_t *mc, uint32_t index, martech_rc_t rc,
+    martech_event_t *ev);
+static ngx_int_t ngx_http_martech_collect_park(
+    ngx_http_martech_collect_t *mc);
+static void ngx_http_martech_collect_count(ngx_http_martech_collect_t *mc);
+
+
+ngx_int_t
+ngx_http_martech_collect_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                      rc;
+    ngx_http_martech_ctx_t        *ctx;
+    ngx_http_martech_worker_t     *worker;
+    ngx_http_martech_main_conf_t  *mmcf;
+
+    if (r != r->main) {
+        return NGX_HTTP_FORBIDDEN;
+    }
+
+    if (r->error_page) {
+
+        /*
+         * Another location has answered this request with an error; what it
+         * has rejected or stored must not be taken a second time.
+         */
+
+        return r->err_status ? r->err_status : NGX_HTTP_NOT_FOUND;
+    }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_martech_module);
+    mmcf = ngx_http_get_module_main_conf(r, ngx_http_martech_module);
+
+    worker = ngx_http_martech_worker(mmcf);
+
+    if (worker == NULL || ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (!ngx_http_martech_redis_accepts(worker)) {
+        return ngx_http_martech_answer_refused(r,
+                                 NGX_HTTP_MARTECH_REFUSED_UNAVAILABLE, "", -1);
+    }
+
+    rc = ngx_http_read_client_request_body(r, ngx_http_martech_collect_body);
+
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+        return rc;
+    }
+
+    return NGX_DONE;
+}
+
+
+static void
+ngx_http_martech_collect_body(ngx_http_request_t *r)
+{
+    ngx_int_t                   rc;
+    ngx_http_martech_collect_t  mc;
+
+    mc.r = r;
+    mc.slot = NULL;
+    mc.bytes = 0;
+    mc.ctx = ngx_http_get_module_ctx(r, ngx_http_martech_module);
+    mc.mlcf = ngx_http_get_module_loc_conf(r, ngx_http_martech_module);
+    mc.mmcf = ngx_http_get_module_main_conf(r, ngx_http_martech_module);
+    mc.worker = ngx_http_martech_worker(mc.mmcf);
+
+    rc = ngx_http_martech_collect_request(&mc);
+
+    /* NGX_DONE: the request is parked and holds the reference we were given */
+
+    if (rc != NGX_DONE) {
+        ngx_http_finalize_request(r, rc);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_martech_collect_request(ngx_http_martech_collect_t *mc)
+{
+    off_t         offset;
+    ngx_int_t     rc;
+    ngx_str_t     body;
+    ngx_uint_t    reason;
+    const char   *field;
+    martech_rc_t  mrc;
+
+    rc = ngx_http_martech_body(mc->r, mc->mlcf->limits.batch_size_max, &body);
+
+    if (rc == NGX_ERROR) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (rc == NGX_DECLINED) {
+        return ngx_http_martech_answer_refused(mc->r,
+                                   NGX_HTTP_MARTECH_REFUSED_BODY_SIZE, "", -1);
+    }
+
+    ngx_http_martech_count(mc->worker, BYTES, body.len);
+
+    mrc = ngx_http_martech_collect_scan(mc, &body);
+
+    if (mrc != MARTECH_OK) {
+        offset = (mrc == MARTECH_BODY_EMPTY)
+                 ? -1 : (off_t) mc->worker->tape.error_offset;
+
+        return ngx_http_martech_answer_refused(mc->r, mrc, "", offset);
+    }
+
+    mrc = martech_batch_open(&mc->batch, &mc->worker->tape, mc->ctx->type,
+                             &mc->mlcf->limits, &field);
+
+    if (mrc != MARTECH_OK) {
+        return ngx_http_martech_answer_refused(mc->r, mrc, field, -1);
+    }
+
+    reason = ngx_http_martech_collect_key(mc);
+
+    if (reason != MARTECH_OK) {
+        return ngx_http_martech_answer_refused(mc->r, reason, "/writeKey", -1);
+    }
+
+    ngx_http_martech_collect_facts(mc);
+
+    return ngx_http_martech_collect_events(mc);
+}
+
+
+/* The tape belongs to the worker and grows to the largest body seen. */
+
+static martech_rc_t
+ngx_http_martech_collect_scan(ngx_http_martech_collect_t *mc, ngx_str_t *body)
+{
+    uint32_t              n;
+    martech_rc_t          rc;
+    martech_json_node_t  *nodes;
+    martech_json_tape_t  *tape;
+
+    tape = &mc->worker->tape;
+    rc = MARTECH_JSON_TOKENS;
+
+    for ( ;; ) {
+
+        if (tape->nodes_max > 0) {
+            rc = martech_json_scan(tape, body->data, body->len,
+                                   &mc->mlcf->limits);
+        }
+
+        if (rc != MARTECH_JSON_TOKENS
+            || tape->nodes_max >= mc->mlcf->limits.tokens_max)
+        {
+            return rc;
+        }
+
+        n = tape->nodes_max ? 4 * tape->nodes_max : NGX_HTTP_MARTECH_TAPE_MIN;
+        n = ngx_min(n, mc->mlcf->limits.tokens_max);
+
+        nodes = ngx_alloc(n * sizeof(martech_json_node_t), mc->worker->log);
+
+        if (nodes == NULL) {
+            return rc;
+        }
+
+        if (tape->nodes) {
+            ngx_free(tape->nodes);
+        }
+
+        tape->nodes = nodes;
+        tape->nodes_max = n;
+    }
+}
+
+
+/*
+ * A key that the headers did not bring must stand in the body.  Returns the
+ * reason for a refusal, or MARTECH_OK.
+ */
+
+static ngx_uint_t
+ngx_http_martech_collect_key(ngx_http_martech_collect_t *mc)
+{
+    martech_str_t  key;
+
+    if (mc->ctx->source) {
+        return MARTECH_OK;
+    }
+
+    key = martech_batch_write_key(&mc->batch);
+
+    if (key.len == 0) {
+        return NGX_HTTP_MARTECH_REFUSED_KEY_MISSING;
+    }
+
+    mc->ctx->source = ngx_http_martech_source_find(mc->mlcf->sources,
+                                                   (u_char *) key.data,
+                                                   key.len);
+
+    return mc->ctx->source ? MARTECH_OK
+                           : NGX_HTTP_MARTECH_REFUSED_KEY_UNKNOWN;
+}
+
+
+static void
+ngx_http_martech_collect_facts(ngx_http_martech_collect_t *mc)
+{
+    ngx_time_t                 *tp;
+    ngx_str_t                  *addr;
+    martech_facts_t            *facts;
+    ngx_table_elt_t            *agent;
+    ngx_http_variable_value_t  *vv;
+
+    facts = &mc->facts;
+
+    ngx_memzero(facts, sizeof(martech_facts_t));
+
+    tp = ngx_timeofday();
+    facts->now_ms = (uint64_t) tp->sec * 1000 + tp->msec;
+
+    facts->source.data = mc->ctx->source->name.data;
+    facts->source.len = mc->ctx->source->name.len;
+
+    facts->dialect.data = (u_char *) "segment";
+    facts->dialect.len = sizeof("segment") - 1;
+
+    vv = ngx_http_get_indexed_variable(mc->r, mc->mmcf->request_id);
+
+    if (vv && !vv->not_found) {
+        facts->request_id.data = vv->data;
+        facts->request_id.len = vv->len;
+    }
+
+    if (!mc->ctx->source->client) {
+        return;
+    }
+
+    addr = &mc->r->connection->addr_text;
+
+    if (mc->r->connection->sockaddr->sa_family != AF_UNIX) {
+        facts->ip.data = addr->data;
+        facts->ip.len = addr->len;
+    }
+
+    agent = mc->r->headers_in.user_agent;
+
+    if (agent) {
+        facts->user_agent.data = agent->value.data;
+        facts->user_agent.len = agent->value.len;
+    }
+}
+
+
+static ngx_int_t
+ngx_http_martech_collect_events(ngx_http_martech_collect_t *mc)
+{
+    uint64_t                     tail;
+    uint32_t                     i, node;
+    ngx_int_t                    rc;
+    ngx_http_martech_ctx_t      *ctx;
+    ngx_http_martech_worker_t   *worker;
+
+    ctx = mc->ctx;
+    worker = mc->worker;
+    tail = worker->ring.tail;
+
+    ctx->events = mc->batch.count;
+
+    if (mc->mlcf->ack == NGX_HTTP_MARTECH_ACK_REDIS) {
+        mc->slot = ngx_http_martech_park_open(worker, mc->r);
+
+        if (mc->slot == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    node = mc->batch.first;
+
+    for (i = 0; i < mc->batch.count; i++) {
+        rc = ngx_http_martech_collect_event(mc, node, i);
+
+        if (rc != NGX_OK) {
+
+            /* all or nothing of a request goes into the ring */
+
+            ngx_http_martech_ring_rollback(&worker->ring, tail);
+
+            if (mc->slot) {
+                ngx_http_martech_park_discard(worker, mc->slot);
+            }
+
+            if (rc == NGX_DECLINED) {
+                return ngx_http_martech_answer_refused(mc->r,
+                                             MARTECH_BATCH_SIZE, "/batch", -1);
+            }
+
+            return ngx_http_martech_answer_refused(mc->r,
+                                 NGX_HTTP_MARTECH_REFUSED_UNAVAILABLE, "", -1);
+        }
+
+        node = worker->tape.nodes[node].next;
+    }
+
+    return ngx_http_martech_collect_park(mc);
+}
+
+
+/*
+ * One event: into the ring, or onto the list of refusals.  NGX_BUSY: the ring
+ * has no room now; NGX_DECLINED: the request is too large for any ring.
+ */
+
+static ngx_int_t
+ngx_http_martech_collect_event(ngx_http_martech_collect_t *mc, uint32_t node,
+    uint32_t index)
+{
+    size_t                      bound, frame;
+    u_char                     *p;
+    ngx_str_t                  *head;
+    martech_rc_t                rc;
+    martech_event_t             ev;
+    ngx_http_martech_worker_t  *worker;
+
+    worker = mc->worker;
+
+    mc->facts.random[0] = ngx_http_martech_collect_random(worker);
+    mc->facts.random[1] = ngx_http_martech_collect_random(worker);
+
+    rc = martech_event_check(&ev, &mc->batch, node, &mc->facts,
+                             &mc->mlcf->limits);
+
+    if (index == 0 && ngx_http_martech_collect_id(mc, &ev) != NGX_OK) {
+        return NGX_BUSY;
+    }
+
+    if (rc != MARTECH_OK) {
+        return ngx_http_martech_collect_refusal(mc, index, rc, &ev);
+    }
+
+    head = &mc->mmcf->heads[martech_shard(ev.identity, mc->mmcf->shards)];
+
+    bound = martech_event_bound(&mc->batch, node, &mc->facts);
+
+    frame = head->len + ev.message_id.len + mc->ctx->source->head.len
+            + NGX_HTTP_MARTECH_FRAME_MAX;
+
+    mc->bytes += frame + bound;
+
+    if (mc->bytes > worker->ring.size_max / 2) {
+        return NGX_DECLINED;
+    }
+
+    p = ngx_http_martech_ring_reserve(&worker->ring, frame + bound,
+                                      worker->log);
+    if (p == NULL) {
+        return NGX_BUSY;
+    }
+
+    ngx_http_martech_ring_commit(&worker->ring,
+                             ngx_http_martech_collect_write(mc, &ev, head, p,
+                                                            bound),
+                             mc->slot);
+
+    mc->ctx->accepted++;
+
+    return NGX_OK;
+}
+
+
+/*
+ * The command, up to the event; the event; its length in front of it.  The
+ * length is known last, but nearly always has as many digits as its bound;
+ * otherwise the event is moved.
+ */
+
+static size_t
+ngx_http_martech_collect_write(ngx_http_martech_collect_t *mc,
+    martech_event_t *ev, ngx_str_t *head, u_char *start, size_t bound)
+{
+    u_char      *p, *e;
+    size_t       len;
+    ngx_uint_t   digits, guess;
+    ngx_str_t   *tail;
+
+    p = ngx_cpymem(start, head->data, head->len);
+
+    *p++ = '$';
+    p = ngx_http_martech_collect_number(p, ev->message_id.len);
+    *p++ = CR;
+    *p++ = LF;
+    p = ngx_cpymem(p, ev->message_id.data, ev->message_id.len);
+
+    tail = &mc->ctx->source->head;
+    p = ngx_cpymem(p, tail->data, tail->len);
+
+    guess = ngx_http_martech_collect_digits(bound);
+
+    e = p + guess + 2;
+    len = martech_event_write(ev, e);
+
+    digits = ngx_http_martech_collect_digits(len);
+
+    if (digits != guess) {
+        ngx_memmove(p + digits + 2, e, len);
+        e = p + digits + 2;
+    }
+
+    p = ngx_http_martech_collect_number(p, len);
+    *p++ = CR;
+    *p++ = LF;
+
+    p = e + len;
+    *p++ = CR;
+    *p++ = LF;
+
+    return p - start;
+}
+
+
+static ngx_uint_t
+ngx_http_martech_collect_digits(size_t n)
+{
+    ngx_uint_t  digits;
+
+    for (digits = 1; n >= 10; digits++) {
+        n /= 10;
+    }
+
+    return digits;
+}
+
+
+static u_char *
+ngx_http_martech_collect_number(u_char *p, size_t n)
+{
+    u_char      *last;
+    ngx_uint_t   digits;
+
+    digits = ngx_http_martech_collect_digits(n);
+    last = p + digits;
+
+    for (p = last; digits > 0; digits--) {
+        *--p = (u_char) ('0' + n % 10);
+        n /= 10;
+    }
+
+    return last;
+}
+
+
+/*
+ * xorshift128+, seeded from the kernel.  Ids must be unique; nothing depends
+ * on nobody guessing the next.
+ */
+
+static uint64_t
+ngx_http_martech_collect_random(ngx_http_martech_worker_t *worker)
+{
+    uint64_t  a, b;
+
+    a = worker->random[0];
+    b = worker->random[1];
+
+    worker->random[0] = b;
+
+    a ^= a << 23;
+    worker->random[1] = a ^ b ^ (a >> 18) ^ (b >> 5);
+
+    return worker->random[1] + b;
+}
+
+
+/* Keeps the first event's id for the log; it may point into the body. */
+
+static ngx_int_t
+ngx_http_martech_collect_id(ngx_http_martech_collect_t *mc,
+    martech_event_t *ev)
+{
+    ngx_str_t  *id;
+
+    if (ev->message_id.len == 0) {
+        return NGX_OK;
+    }
+
+    id = &mc->ctx->message_id;
+
+    id->data = ngx_pnalloc(mc->r->pool, ev->message_id.len);
+
+    if (id->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    id->len = ev->message_id.len;
+    ngx_memcpy(id->data, ev->message_id.data, id->len);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_martech_collect_refusal(ngx_http_martech_collect_t *mc,
+    uint32_t index, martech_rc_t rc, martech_event_t *ev)
+{
+    ngx_http_martech_ctx_t      *ctx;
+    ngx_http_martech_refusal_t  *refusal;
+
+    ctx = mc->ctx;
+
+    if (ctx->refusals == NULL) {
+        ctx->refusals = ngx_array_create(mc->r->pool, 4,
+                                         sizeof(ngx_http_martech_refusal_t));
+        if (ctx->refusals == NULL) {
+            return NGX_BUSY;
+        }
+    }
+
+    refusal = ngx_array_push(ctx->refusals);
+
+    if (refusal == NULL) {
+        return NGX_BUSY;
+    }
+
+    refusal->index = index;
+    refusal->rc = rc;
+    refusal->field = ev->field;
+    refusal->message_id.len = 0;
+
+    if (ev->message_id.len > 0) {
+        refusal->message_id.data = ngx_pnalloc(mc->r->pool,
+                                               ev->message_id.len);
+
+        if (refusal->message_id.data == NULL) {
+            return NGX_BUSY;
+        }
+
+        refusal->message_id.len = ev->message_id.len;
+        ngx_memcpy(refusal->message_id.data, ev->message_id.data,
+                   ev->message_id.len);
+    }
+
+    return NGX_OK;
+}
+
+
+/* All events have been looked at: counts them, and waits or answers. */
+
+static ngx_int_t
+ngx_http_martech_collect_park(ngx_http_martech_collect_t *mc)
+{
+    ngx_http_martech_ctx_t     *ctx;
+    ngx_http_martech_worker_t  *worker;
+
+    ctx = mc->ctx;
+    worker = mc->worker;
+
+    ngx_http_martech_collect_count(mc);
+
+    if (ctx->accepted == 0) {
+        ctx->verdict = NGX_HTTP_MARTECH_VERDICT_REJECTED;
+
+    } else if (ctx->refusals) {
+        ctx->verdict = NGX_HTTP_MARTECH_VERDICT_PARTIAL;
+
+    } else {
+        ctx->verdict = NGX_HTTP_MARTECH_VERDICT_STORED;
+    }
+
+    if (ctx->accepted > 0) {
+        ngx_http_martech_redis_post(worker);
+
+        if (mc->slot) {
+            ngx_http_martech_park_close(worker, mc->slot);
+            return NGX_DONE;
+        }
+
+    } else if (mc->slot) {
+        ngx_http_martech_park_discard(worker, mc->slot);
+    }
+
+    return ngx_http_martech_answer_events(mc->r);
+}
+
+
+static void
+ngx_http_martech_collect_count(ngx_http_martech_collect_t *mc)
+{
+    ngx_uint_t                   i;
+    ngx_http_martech_worker_t   *worker;
+    ngx_http_martech_refusal_t  *refusal;
+
+    worker = mc->worker;
+
+    ngx_http_martech_count(worker, RECEIVED, mc->ctx->events);
+
+    if (mc->ctx->refusals == NULL) {
+        return;
+    }
+
+    ngx_http_martech_count(worker, REJECTED, mc->ctx->refusals->nelts);
+
+    refusal = mc->ctx->refusals->elts;
+
+    for (i = 0; i < mc->ctx->refusals->nelts; i++) {
+        worker->stats->rejected[refusal[i].rc]++;
+    }
+}
+
+
+/* Also of requests that never came to the handlers above, such as a 413. */
+
+ngx_int_t
+ngx_http_martech_log_handler(ngx_http_request_t *r)
+{
+    ngx_http_martech_ctx_t        *ctx;
+    ngx_http_martech_worker_t     *worker;
+    ngx_http_martech_loc_conf_t   *mlcf;
+    ngx_http_martech_main_conf_t  *mmcf;
+
+    mlcf = ngx_http_get_module_loc_conf(r, ngx_http_martech_module);
+
+    if (!mlcf->collect || r != r->main) {
+        return NGX_OK;
+    }
+
+    mmcf = ngx_http_get_module_main_conf(r, ngx_http_martech_module);
+    worker = ngx_http_martech_worker(mmcf);
+
+    if (worker == NULL) {
+        return NGX_OK;
+    }
+
+    ngx_http_martech_count(worker, REQUESTS, 1);
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_martech_module);
+
+    if (ctx == NULL || ctx->verdict == NGX_HTTP_MARTECH_VERDICT_NONE) {
+        worker->stats->refused[NGX_HTTP_MARTECH_REFUSED_OUTSIDE]++;
+    }
+
+    return NGX_OK;
+}

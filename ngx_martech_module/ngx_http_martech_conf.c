@@ -1,0 +1,704 @@
+
+/*
+ * Copyright (C) ngx_martech_module contributors
+ *
+ * The setters behind the directives, and what is prepared once from them.
+ */
+
+
+#include "ngx_http_martech.h"
+
+
+#define NGX_HTTP_MARTECH_FILE_MAX    65536
+#define NGX_HTTP_MARTECH_BUFFER_MIN  (128 * 1024)
+
+
+/* A limit of martech_limits: where it goes, what it may be. */
+typedef struct {
+    ngx_str_t   name;
+    size_t      offset;          /* in martech_limits_t */
+    ngx_uint_t  bytes;           /* 1: size_t and written as a size */
+    ngx_int_t   min;
+    ngx_int_t   max;
+} ngx_http_martech_limit_t;
+
+
+static ngx_http_martech_limit_t
+    ngx_http_martech_limit_table[NGX_HTTP_MARTECH_LIMITS] =
+{
+    { ngx_string("event"),
+      offsetof(martech_limits_t, event_size_max), 1, 256, 16 * 1024 * 1024 },
+    { ngx_string("batch"),
+      offsetof(martech_limits_t, batch_size_max), 1, 256, 64 * 1024 * 1024 },
+    { ngx_string("events"),
+      offsetof(martech_limits_t, batch_count_max), 0, 1, 100000 },
+    { ngx_string("message_id"),
+      offsetof(martech_limits_t, message_id_max), 0, 16, 128 },
+    { ngx_string("depth"),
+      offsetof(martech_limits_t, depth_max), 0, 4, 512 },
+    { ngx_string("tokens"),
+      offsetof(martech_limits_t, tokens_max), 0, 64, 4 * 1024 * 1024 },
+    { ngx_string("key"),
+      offsetof(martech_limits_t, key_size_max), 0, 32, 65535 },
+    { ngx_string("string"),
+      offsetof(martech_limits_t, string_size_max), 0, 256, 16 * 1024 * 1024 }
+};
+
+
+static char *ngx_http_martech_redis_param(ngx_conf_t *cf,
+    ngx_http_martech_main_conf_t *mmcf, ngx_str_t *value);
+static char *ngx_http_martech_limit(ngx_conf_t *cf,
+    ngx_http_martech_loc_conf_t *mlcf, ngx_str_t *value);
+static ngx_int_t ngx_http_martech_conf_heads(ngx_conf_t *cf,
+    ngx_http_martech_main_conf_t *mmcf);
+static ngx_int_t ngx_http_martech_conf_handshake(ngx_conf_t *cf,
+    ngx_http_martech_main_conf_t *mmcf);
+
+
+/* The value of "name=value", or NULL if this is another parameter. */
+
+static u_char *
+ngx_http_martech_conf_value(ngx_str_t *param, const char *name, ngx_str_t *s)
+{
+    size_t  len;
+
+    len = ngx_strlen(name);
+
+    if (param->len <= len || ngx_strncmp(param->data, name, len) != 0
+        || param->data[len] != '=')
+    {
+        return NULL;
+    }
+
+    s->data = param->data + len + 1;
+    s->len = param->len - len - 1;
+
+    return s->data;
+}
+
+
+static char *
+ngx_http_martech_conf_invalid(ngx_conf_t *cf, ngx_str_t *value,
+    const char *allowed)
+{
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid parameter \"%V\", %s", value, allowed);
+
+    return NGX_CONF_ERROR;
+}
+
+
+char *
+ngx_http_martech_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_martech_main_conf_t *mmcf = conf;
+
+    char        *rv;
+    ngx_url_t    u;
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    if (mmcf->redis.data) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    ngx_memzero(&u, sizeof(ngx_url_t));
+
+    u.url = value[1];
+    u.default_port = 6379;
+
+    if (ngx_parse_url(cf->pool, &u) != NGX_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s in \"%V\", it must be "
+                           "host:port, [IPv6]:port or unix:path",
+                           u.err ? u.err : "invalid address", &u.url);
+        return NGX_CONF_ERROR;
+    }
+
+    mmcf->redis = value[1];
+    mmcf->addrs = u.addrs;
+    mmcf->naddrs = u.naddrs;
+
+    for (i = 2; i < cf->args->nelts; i++) {
+        rv = ngx_http_martech_redis_param(cf, mmcf, &value[i]);
+
+        if (rv != NGX_CONF_OK) {
+            return rv;
+        }
+    }
+
+    if (mmcf->user.len > 0 && mmcf->password.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "user= needs a password_file=");
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_martech_redis_param(ngx_conf_t *cf,
+    ngx_http_martech_main_conf_t *mmcf, ngx_str_t *value)
+{
+    ngx_str_t   s;
+    ngx_msec_t  ms;
+
+    if (ngx_http_martech_conf_value(value, "db", &s)) {
+        mmcf->database = ngx_atoi(s.data, s.len);
+
+        if (mmcf->database == NGX_ERROR || mmcf->database > 65535) {
+            return ngx_http_martech_conf_invalid(cf, value,
+                                                 "it must be 0 to 65535");
+        }
+
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_http_martech_conf_value(value, "user", &s)) {
+
+        if (s.len == 0 || s.len > 256) {
+            return ngx_http_martech_conf_invalid(cf, value,
+                                                 "1 to 256 bytes are allowed");
+        }
+
+        mmcf->user = s;
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_http_martech_conf_value(value, "password_file", &s)) {
+
+        if (ngx_http_martech_conf_read(cf, &s, &mmcf->password) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+
+        while (mmcf->password.len > 0
+               && (mmcf->password.data[mmcf->password.len - 1] == LF
+                   || mmcf->password.data[mmcf->password.len - 1] == CR))
+        {
+            mmcf->password.len--;
+        }
+
+        if (mmcf->password.len == 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\" is empty", &s);
+            return NGX_CONF_ERROR;
+        }
+
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_http_martech_conf_value(value, "connect_timeout", &s)
+        || ngx_http_martech_conf_value(value, "timeout", &s))
+    {
+        ms = ngx_parse_time(&s, 0);
+
+        if (ms == (ngx_msec_t) NGX_ERROR || ms < 10 || ms > 60000) {
+            return ngx_http_martech_conf_invalid(cf, value,
+                                                 "it must be 10ms to 60s");
+        }
+
+        if (value->data[0] == 'c') {
+            mmcf->connect_timeout = ms;
+
+        } else {
+            mmcf->timeout = ms;
+        }
+
+        return NGX_CONF_OK;
+    }
+
+    return ngx_http_martech_conf_invalid(cf, value, "it must be db=, user=, "
+                               "password_file=, connect_timeout= or timeout=");
+}
+
+
+/*
+ * Reads a small file of secrets at configuration time, as the user that
+ * starts NGINX.  Its content goes nowhere but into memory.
+ */
+
+ngx_int_t
+ngx_http_martech_conf_read(ngx_conf_t *cf, ngx_str_t *path,
+    ngx_str_t *content)
+{
+    ssize_t          n;
+    ngx_fd_t         fd;
+    ngx_str_t        name;
+    ngx_file_info_t  fi;
+
+    name = *path;
+
+    if (ngx_conf_full_name(cf->cycle, &name, 1) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    fd = ngx_open_file(name.data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+
+    if (fd == NGX_INVALID_FILE) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           ngx_open_file_n " \"%V\" failed", &name);
+        return NGX_ERROR;
+    }
+
+    if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           ngx_fd_info_n " \"%V\" failed", &name);
+        goto failed;
+    }
+
+    if (!ngx_is_file(&fi) || ngx_file_size(&fi) > NGX_HTTP_MARTECH_FILE_MAX) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%V\" must be a file of at most %d bytes",
+                           &name, NGX_HTTP_MARTECH_FILE_MAX);
+        goto failed;
+    }
+
+    content->len = (size_t) ngx_file_size(&fi);
+    content->data = ngx_pnalloc(cf->pool, content->len + 1);
+
+    if (content->data == NULL) {
+        goto failed;
+    }
+
+    n = ngx_read_fd(fd, content->data, content->len);
+
+    if (n != (ssize_t) content->len) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           ngx_read_fd_n " \"%V\" failed", &name);
+        goto failed;
+    }
+
+    (void) ngx_close_file(fd);
+
+    return NGX_OK;
+
+failed:
+
+    (void) ngx_close_file(fd);
+
+    return NGX_ERROR;
+}
+
+
+char *
+ngx_http_martech_stream(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_martech_main_conf_t *mmcf = conf;
+
+    ngx_int_t       n;
+    ngx_str_t      *value, s;
+    ngx_uint_t      i;
+    martech_str_t   prefix;
+
+    if (mmcf->prefix.data) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    prefix.data = value[1].data;
+    prefix.len = value[1].len;
+
+    if (!martech_shard_prefix_valid(prefix)) {
+        return ngx_http_martech_conf_invalid(cf, &value[1],
+                             "a prefix has 1 to 32 letters, digits, \"_\", "
+                             "\".\" or \"-\"");
+    }
+
+    mmcf->prefix = value[1];
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (!ngx_http_martech_conf_value(&value[i], "shards", &s)) {
+            return ngx_http_martech_conf_invalid(cf, &value[i],
+                                                 "it must be shards=");
+        }
+
+        n = ngx_atoi(s.data, s.len);
+
+        if (n == NGX_ERROR || n < 1 || n > MARTECH_SHARDS_MAX) {
+            return ngx_http_martech_conf_invalid(cf, &value[i],
+                                                 "it must be 1 to 1024");
+        }
+
+        mmcf->shards = n;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_martech_buffer(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_martech_main_conf_t *mmcf = conf;
+
+    ssize_t     size;
+    ngx_str_t  *value;
+
+    if (mmcf->buffer != NGX_CONF_UNSET_SIZE) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    size = ngx_parse_size(&value[1]);
+
+    if (size == NGX_ERROR || size < NGX_HTTP_MARTECH_BUFFER_MIN) {
+        return ngx_http_martech_conf_invalid(cf, &value[1],
+                                             "it must be a size from 128k on");
+    }
+
+    mmcf->buffer = size;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_martech_ack(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_martech_loc_conf_t *mlcf = conf;
+
+    ngx_str_t   *value, s;
+    ngx_uint_t   i;
+
+    if (mlcf->ack != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "redis") == 0) {
+        mlcf->ack = NGX_HTTP_MARTECH_ACK_REDIS;
+
+    } else if (ngx_strcmp(value[1].data, "memory") == 0) {
+        mlcf->ack = NGX_HTTP_MARTECH_ACK_MEMORY;
+
+    } else {
+        return ngx_http_martech_conf_invalid(cf, &value[1],
+                                             "it must be redis or memory");
+    }
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (!ngx_http_martech_conf_value(&value[i], "retry_after", &s)) {
+            return ngx_http_martech_conf_invalid(cf, &value[i],
+                                                 "it must be retry_after=");
+        }
+
+        mlcf->retry_after = ngx_parse_time(&s, 1);
+
+        if (mlcf->retry_after == NGX_ERROR || mlcf->retry_after < 1
+            || mlcf->retry_after > 3600)
+        {
+            return ngx_http_martech_conf_invalid(cf, &value[i],
+                                                 "it must be 1s to 1h");
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_martech_limits(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char        *rv;
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        rv = ngx_http_martech_limit(cf, conf, &value[i]);
+
+        if (rv != NGX_CONF_OK) {
+            return rv;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_martech_limit(ngx_conf_t *cf, ngx_http_martech_loc_conf_t *mlcf,
+    ngx_str_t *value)
+{
+    ssize_t                    n;
+    ngx_str_t                  s;
+    ngx_uint_t                 i;
+    ngx_http_martech_limit_t  *limit;
+
+    for (i = 0; i < NGX_HTTP_MARTECH_LIMITS; i++) {
+        limit = &ngx_http_martech_limit_table[i];
+
+        if (!ngx_http_martech_conf_value(value, (char *) limit->name.data,
+                                         &s))
+        {
+            continue;
+        }
+
+        if (mlcf->limit_values[i] != NGX_CONF_UNSET) {
+            return ngx_http_martech_conf_invalid(cf, value,
+                                                 "the limit is set already");
+        }
+
+        n = limit->bytes ? ngx_parse_size(&s) : ngx_atoi(s.data, s.len);
+
+        if (n == NGX_ERROR || n < limit->min || n > limit->max) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\", "
+                               "%V must be %i to %i",
+                               value, &limit->name, limit->min, limit->max);
+            return NGX_CONF_ERROR;
+        }
+
+        mlcf->limit_values[i] = n;
+
+        return NGX_CONF_OK;
+    }
+
+    return ngx_http_martech_conf_invalid(cf, value, "the limits are event=, "
+                  "batch=, events=, message_id=, depth=, tokens=, key= and "
+                  "string=");
+}
+
+
+void
+ngx_http_martech_limits_merge(ngx_http_martech_loc_conf_t *prev,
+    ngx_http_martech_loc_conf_t *conf)
+{
+    u_char                    *p;
+    ngx_uint_t                 i;
+    ngx_http_martech_limit_t  *limit;
+
+    martech_limits_default(&conf->limits);
+
+    for (i = 0; i < NGX_HTTP_MARTECH_LIMITS; i++) {
+        limit = &ngx_http_martech_limit_table[i];
+
+        ngx_conf_merge_value(conf->limit_values[i], prev->limit_values[i],
+                             NGX_CONF_UNSET);
+
+        if (conf->limit_values[i] == NGX_CONF_UNSET) {
+            continue;
+        }
+
+        p = (u_char *) &conf->limits + limit->offset;
+
+        if (limit->bytes) {
+            *(size_t *) p = (size_t) conf->limit_values[i];
+
+        } else {
+            *(uint32_t *) p = (uint32_t) conf->limit_values[i];
+        }
+    }
+
+    /* one string may fill an event unless it was limited by itself */
+
+    if (conf->limit_values[NGX_HTTP_MARTECH_LIMITS - 1] == NGX_CONF_UNSET) {
+        conf->limits.string_size_max = (uint32_t) conf->limits.event_size_max;
+    }
+}
+
+
+char *
+ngx_http_martech_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_martech_loc_conf_t *mlcf = conf;
+
+    ngx_str_t                     *value;
+    ngx_http_core_loc_conf_t      *clcf;
+    ngx_http_martech_main_conf_t  *mmcf;
+
+    if (mlcf->status != NGX_HTTP_MARTECH_STATUS_OFF) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 1 || ngx_strcmp(value[1].data, "json") == 0) {
+        mlcf->status = NGX_HTTP_MARTECH_STATUS_JSON;
+
+    } else if (ngx_strcmp(value[1].data, "prometheus") == 0) {
+        mlcf->status = NGX_HTTP_MARTECH_STATUS_PROMETHEUS;
+
+    } else {
+        return ngx_http_martech_conf_invalid(cf, &value[1],
+                                             "it must be json or prometheus");
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_martech_status_handler;
+
+    mmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_martech_module);
+    mmcf->pages++;
+
+    return NGX_CONF_OK;
+}
+
+
+/* What is the same for every request is made here, as bytes. */
+
+ngx_int_t
+ngx_http_martech_conf_prepare(ngx_conf_t *cf,
+    ngx_http_martech_main_conf_t *mmcf)
+{
+    ngx_str_t  name = ngx_string("request_id");
+
+    mmcf->request_id = ngx_http_get_variable_index(cf, &name);
+
+    if (mmcf->request_id == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_martech_conf_heads(cf, mmcf) != NGX_OK
+        || ngx_http_martech_conf_handshake(cf, mmcf) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_martech_stats_zone(cf, mmcf);
+}
+
+
+/* The constant front of XADD for each shard, docs/SPEC.md section 2. */
+
+static ngx_int_t
+ngx_http_martech_conf_heads(ngx_conf_t *cf,
+    ngx_http_martech_main_conf_t *mmcf)
+{
+    char            tag[MARTECH_TAG_LEN_MAX];
+    size_t          len;
+    u_char         *p;
+    ngx_uint_t      i;
+    martech_str_t   prefix;
+
+    prefix.data = mmcf->prefix.data;
+    prefix.len = mmcf->prefix.len;
+
+    mmcf->heads = ngx_palloc(cf->pool, mmcf->shards * sizeof(ngx_str_t));
+
+    if (mmcf->heads == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < mmcf->shards; i++) {
+        len = martech_shard_tag(tag, prefix, (uint32_t) i);
+
+        p = ngx_pnalloc(cf->pool, len + 128);
+
+        if (p == NULL) {
+            return NGX_ERROR;
+        }
+
+        mmcf->heads[i].data = p;
+
+        p = ngx_sprintf(p, "*11" CRLF "$4" CRLF "XADD" CRLF "$%uz" CRLF
+                        "%s:in" CRLF "$1" CRLF "*" CRLF
+                        "$1" CRLF "v" CRLF "$1" CRLF MARTECH_FORMAT_VERSION
+                        CRLF "$2" CRLF "id" CRLF,
+                        len + 3, tag);
+
+        mmcf->heads[i].len = p - mmcf->heads[i].data;
+    }
+
+    return NGX_OK;
+}
+
+
+static u_char *
+ngx_http_martech_conf_command(u_char *p, ngx_uint_t n, ngx_str_t *args)
+{
+    ngx_uint_t  i;
+
+    p = ngx_sprintf(p, "*%ui" CRLF, n);
+
+    for (i = 0; i < n; i++) {
+        p = ngx_sprintf(p, "$%uz" CRLF, args[i].len);
+        p = ngx_cpymem(p, args[i].data, args[i].len);
+        *p++ = CR;
+        *p++ = LF;
+    }
+
+    return p;
+}
+
+
+/*
+ * AUTH and SELECT if configured; a name for CLIENT LIST; and the probe: XADD
+ * that must not create its stream.  It writes nothing, but whatever would
+ * refuse an event refuses it.
+ */
+
+static ngx_int_t
+ngx_http_martech_conf_handshake(ngx_conf_t *cf,
+    ngx_http_martech_main_conf_t *mmcf)
+{
+    char            tag[MARTECH_TAG_LEN_MAX];
+    u_char         *p, number[NGX_INT_T_LEN],
+                    key[MARTECH_TAG_LEN_MAX + sizeof(":probe")];
+    ngx_str_t       args[6];
+    martech_str_t   prefix;
+
+    prefix.data = mmcf->prefix.data;
+    prefix.len = mmcf->prefix.len;
+
+    p = ngx_pnalloc(cf->pool, 1024 + mmcf->user.len + mmcf->password.len);
+
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    mmcf->handshake.data = p;
+
+    if (mmcf->password.len > 0) {
+        ngx_str_set(&args[0], "AUTH");
+
+        if (mmcf->user.len > 0) {
+            args[1] = mmcf->user;
+            args[2] = mmcf->password;
+            p = ngx_http_martech_conf_command(p, 3, args);
+
+        } else {
+            args[1] = mmcf->password;
+            p = ngx_http_martech_conf_command(p, 2, args);
+        }
+
+        mmcf->handshake_count++;
+    }
+
+    if (mmcf->database > 0) {
+        ngx_str_set(&args[0], "SELECT");
+        args[1].data = number;
+        args[1].len = ngx_sprintf(number, "%i", mmcf->database) - number;
+        p = ngx_http_martech_conf_command(p, 2, args);
+
+        mmcf->handshake_count++;
+    }
+
+    ngx_str_set(&args[0], "CLIENT");
+    ngx_str_set(&args[1], "SETNAME");
+    ngx_str_set(&args[2], "martech-edge");
+    p = ngx_http_martech_conf_command(p, 3, args);
+
+    mmcf->handshake_probe = ++mmcf->handshake_count;
+    mmcf->handshake_count++;
+
+    (void) martech_shard_tag(tag, prefix, 0);
+
+    ngx_str_set(&args[0], "XADD");
+    args[1].data = key;
+    args[1].len = ngx_sprintf(key, "%s:probe", tag) - key;
+    ngx_str_set(&args[2], "NOMKSTREAM");
+    ngx_str_set(&args[3], "*");
+    ngx_str_set(&args[4], "v");
+    ngx_str_set(&args[5], MARTECH_FORMAT_VERSION);
+    p = ngx_http_martech_conf_command(p, 6, args);
+
+    mmcf->handshake.len = p - mmcf->handshake.data;
+
+    return NGX_OK;
+}

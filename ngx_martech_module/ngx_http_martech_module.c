@@ -1,0 +1,432 @@
+
+/*
+ * Copyright (C) ngx_martech_module contributors
+ *
+ * The module: its directives, its places in NGINX's phases, and the life of a
+ * worker.  The work itself is in the other files, see ngx_http_martech.h.
+ */
+
+
+#include "ngx_http_martech.h"
+
+
+static char *ngx_http_martech_collect(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static ngx_int_t ngx_http_martech_preconfiguration(ngx_conf_t *cf);
+static ngx_int_t ngx_http_martech_postconfiguration(ngx_conf_t *cf);
+static void *ngx_http_martech_create_main_conf(ngx_conf_t *cf);
+static char *ngx_http_martech_init_main_conf(ngx_conf_t *cf, void *conf);
+static void *ngx_http_martech_create_loc_conf(ngx_conf_t *cf);
+static char *ngx_http_martech_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+static ngx_int_t ngx_http_martech_init_process(ngx_cycle_t *cycle);
+static void ngx_http_martech_exit_process(ngx_cycle_t *cycle);
+static void ngx_http_martech_seed(uint64_t state[2]);
+
+
+static ngx_command_t  ngx_http_martech_commands[] = {
+
+    { ngx_string("martech_redis"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
+      ngx_http_martech_redis,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("martech_stream"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE12,
+      ngx_http_martech_stream,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("martech_buffer"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_martech_buffer,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("martech_source"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_2MORE,
+      ngx_http_martech_source,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("martech_ack"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
+      ngx_http_martech_ack,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("martech_limits"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_martech_limits,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("martech_collect"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_martech_collect,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("martech_status"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
+      ngx_http_martech_status,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+      ngx_null_command
+};
+
+
+static ngx_http_module_t  ngx_http_martech_module_ctx = {
+    ngx_http_martech_preconfiguration,     /* preconfiguration */
+    ngx_http_martech_postconfiguration,    /* postconfiguration */
+
+    ngx_http_martech_create_main_conf,     /* create main configuration */
+    ngx_http_martech_init_main_conf,       /* init main configuration */
+
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    ngx_http_martech_create_loc_conf,      /* create location configuration */
+    ngx_http_martech_merge_loc_conf        /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_martech_module = {
+    NGX_MODULE_V1,
+    &ngx_http_martech_module_ctx,          /* module context */
+    ngx_http_martech_commands,             /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    NULL,                                  /* init module */
+    ngx_http_martech_init_process,         /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    ngx_http_martech_exit_process,         /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static char *
+ngx_http_martech_collect(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_martech_loc_conf_t *mlcf = conf;
+
+    ngx_http_core_loc_conf_t      *clcf;
+    ngx_http_martech_main_conf_t  *mmcf;
+
+    if (mlcf->collect != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    mlcf->collect = 1;
+
+    mmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_martech_module);
+    mmcf->collects++;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_martech_collect_handler;
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_martech_preconfiguration(ngx_conf_t *cf)
+{
+    return ngx_http_martech_add_variables(cf);
+}
+
+
+static ngx_int_t
+ngx_http_martech_postconfiguration(ngx_conf_t *cf)
+{
+    ngx_http_handler_pt           *h;
+    ngx_http_core_main_conf_t     *cmcf;
+    ngx_http_martech_main_conf_t  *mmcf;
+
+    mmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_martech_module);
+
+    if (mmcf->collects + mmcf->pages == 0) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_martech_conf_prepare(cf, mmcf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (mmcf->collects == 0) {
+        return NGX_OK;
+    }
+
+    if (mmcf->redis.data == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"martech_collect\" needs \"martech_redis\" in http");
+        return NGX_ERROR;
+    }
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_ACCESS_PHASE].handlers);
+
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_martech_access_handler;
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_LOG_PHASE].handlers);
+
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_martech_log_handler;
+
+    return NGX_OK;
+}
+
+
+static void *
+ngx_http_martech_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_http_martech_main_conf_t  *mmcf;
+
+    mmcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_martech_main_conf_t));
+
+    if (mmcf == NULL) {
+        return NULL;
+    }
+
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     mmcf->redis, user, password, prefix = { 0, NULL };
+     *     mmcf->database = 0;
+     *     mmcf->collects = 0;
+     *     mmcf->worker = NULL;
+     */
+
+    mmcf->connect_timeout = NGX_CONF_UNSET_MSEC;
+    mmcf->timeout = NGX_CONF_UNSET_MSEC;
+    mmcf->shards = NGX_CONF_UNSET_UINT;
+    mmcf->buffer = NGX_CONF_UNSET_SIZE;
+
+    return mmcf;
+}
+
+
+static char *
+ngx_http_martech_init_main_conf(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_martech_main_conf_t *mmcf = conf;
+
+    ngx_conf_init_msec_value(mmcf->connect_timeout, 1000);
+    ngx_conf_init_msec_value(mmcf->timeout, 5000);
+    ngx_conf_init_uint_value(mmcf->shards, 16);
+    ngx_conf_init_size_value(mmcf->buffer, 16 * 1024 * 1024);
+
+    if (mmcf->prefix.data == NULL) {
+        ngx_str_set(&mmcf->prefix, "mt");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static void *
+ngx_http_martech_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_uint_t                    i;
+    ngx_http_martech_loc_conf_t  *mlcf;
+
+    mlcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_martech_loc_conf_t));
+
+    if (mlcf == NULL) {
+        return NULL;
+    }
+
+    mlcf->collect = NGX_CONF_UNSET;
+    mlcf->ack = NGX_CONF_UNSET_UINT;
+    mlcf->retry_after = NGX_CONF_UNSET;
+    mlcf->sources = NGX_CONF_UNSET_PTR;
+
+    for (i = 0; i < NGX_HTTP_MARTECH_LIMITS; i++) {
+        mlcf->limit_values[i] = NGX_CONF_UNSET;
+    }
+
+    return mlcf;
+}
+
+
+static char *
+ngx_http_martech_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_martech_loc_conf_t *prev = parent;
+    ngx_http_martech_loc_conf_t *conf = child;
+
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    /* the blocks "if" and "limit_except" are locations of their own */
+
+    if ((clcf->noname || clcf->lmt_excpt) && conf->collect == NGX_CONF_UNSET
+        && prev->collect == 1 && clcf->handler == NULL)
+    {
+        conf->collect = 1;
+        clcf->handler = ngx_http_martech_collect_handler;
+    }
+
+    if (conf->collect == NGX_CONF_UNSET) {
+        conf->collect = 0;
+    }
+
+    ngx_conf_merge_uint_value(conf->ack, prev->ack,
+                              NGX_HTTP_MARTECH_ACK_REDIS);
+    ngx_conf_merge_value(conf->retry_after, prev->retry_after, 5);
+    ngx_conf_merge_ptr_value(conf->sources, prev->sources, NULL);
+
+    ngx_http_martech_limits_merge(prev, conf);
+
+    return NGX_CONF_OK;
+}
+
+
+/*
+ * Runs in every kind of child process; the cache manager and loader are no
+ * workers.  A worker that cannot have its state still serves everything else,
+ * and answers events with an error.
+ */
+
+static ngx_int_t
+ngx_http_martech_init_process(ngx_cycle_t *cycle)
+{
+    ngx_http_martech_main_conf_t  *mmcf;
+
+    if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
+    {
+        return NGX_OK;
+    }
+
+    mmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_martech_module);
+
+    if (mmcf && mmcf->collects > 0) {
+        (void) ngx_http_martech_worker(mmcf);
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * A reload in single-process mode brings a new configuration without calling
+ * init_process, so the state is also made on first use.
+ */
+
+ngx_http_martech_worker_t *
+ngx_http_martech_worker(ngx_http_martech_main_conf_t *mmcf)
+{
+    ngx_http_martech_worker_t  *worker;
+
+    if (mmcf->worker) {
+        return mmcf->worker;
+    }
+
+    worker = ngx_calloc(sizeof(ngx_http_martech_worker_t), ngx_cycle->log);
+
+    if (worker == NULL) {
+        return NULL;
+    }
+
+    worker->conf = mmcf;
+    worker->log = ngx_cycle->log;
+    worker->quiet = *ngx_cycle->log;
+    worker->quiet.log_level = NGX_LOG_EMERG;
+    worker->stats = ngx_http_martech_stats_claim(mmcf->zone);
+
+    worker->dummy.fd = (ngx_socket_t) -1;
+    worker->dummy.data = worker;
+
+    worker->ring.size_max = mmcf->buffer;
+
+    ngx_queue_init(&worker->parked);
+    ngx_queue_init(&worker->free_slots);
+
+    worker->deadline.handler = ngx_http_martech_park_deadline;
+    worker->deadline.data = &worker->dummy;
+    worker->deadline.log = worker->log;
+    worker->deadline.cancelable = 1;
+
+    ngx_http_martech_seed(worker->random);
+
+    if (ngx_http_martech_redis_init(worker) != NGX_OK) {
+        ngx_http_martech_stats_release(worker->stats);
+        ngx_free(worker);
+        return NULL;
+    }
+
+    mmcf->worker = worker;
+
+    ngx_http_martech_redis_connect(worker);
+
+    return worker;
+}
+
+
+static void
+ngx_http_martech_seed(uint64_t state[2])
+{
+    int          fd;
+    ssize_t      n;
+    ngx_time_t  *tp;
+
+    n = 0;
+    fd = open("/dev/urandom", O_RDONLY|O_CLOEXEC);
+
+    if (fd != -1) {
+        n = read(fd, state, 2 * sizeof(uint64_t));
+        (void) close(fd);
+    }
+
+    if (n != 2 * sizeof(uint64_t) || (state[0] == 0 && state[1] == 0)) {
+        tp = ngx_timeofday();
+        state[0] = ((uint64_t) tp->sec << 20) ^ (uint64_t) tp->msec;
+        state[1] = ((uint64_t) ngx_pid << 32) | (uint64_t) ngx_random();
+    }
+}
+
+
+static void
+ngx_http_martech_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_http_martech_worker_t     *worker;
+    ngx_http_martech_main_conf_t  *mmcf;
+
+    mmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_martech_module);
+
+    if (mmcf == NULL || mmcf->worker == NULL) {
+        return;
+    }
+
+    worker = mmcf->worker;
+
+    if (worker->ring.head != worker->ring.tail) {
+        ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
+                      "martech: %uL events without an answer of redis are "
+                      "left behind", worker->ring.tail - worker->ring.head);
+    }
+
+    ngx_http_martech_redis_close(worker);
+    ngx_http_martech_stats_release(worker->stats);
+}

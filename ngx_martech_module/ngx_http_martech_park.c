@@ -1,0 +1,262 @@
+
+/*
+ * Copyright (C) ngx_martech_module contributors
+ *
+ * Parked requests: all of their events are in the ring, the client waits for
+ * Redis.
+ *
+ * A slot lives outside the request's pool, and only the slot is known to the
+ * ring.  The request's cleanup handler cuts the tie when the request goes
+ * first (client gone, HTTP/2 reset, shutdown), so a late reply finds a slot
+ * without a request, never a request without memory.  The events of such a
+ * request are stored all the same.
+ */
+
+
+#include "ngx_http_martech.h"
+
+
+static void ngx_http_martech_park_cleanup(void *data);
+static void ngx_http_martech_park_timer(ngx_http_martech_worker_t *worker);
+static void ngx_http_martech_park_expire(ngx_http_martech_worker_t *worker,
+    ngx_http_martech_slot_t *slot);
+static void ngx_http_martech_park_finish(ngx_http_martech_worker_t *worker,
+    ngx_http_martech_slot_t *slot);
+
+
+ngx_http_martech_slot_t *
+ngx_http_martech_park_open(ngx_http_martech_worker_t *worker,
+    ngx_http_request_t *r)
+{
+    ngx_queue_t              *q;
+    ngx_http_cleanup_t       *cln;
+    ngx_http_martech_slot_t  *slot;
+
+    cln = ngx_http_cleanup_add(r, 0);
+
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    if (!ngx_queue_empty(&worker->free_slots)) {
+        q = ngx_queue_head(&worker->free_slots);
+        ngx_queue_remove(q);
+        slot = ngx_queue_data(q, ngx_http_martech_slot_t, queue);
+
+    } else {
+        slot = ngx_alloc(sizeof(ngx_http_martech_slot_t), worker->log);
+
+        if (slot == NULL) {
+            return NULL;
+        }
+    }
+
+    ngx_memzero(slot, sizeof(ngx_http_martech_slot_t));
+
+    slot->r = r;
+    slot->cleanup = cln;
+    slot->first = worker->ring.tail;
+    slot->start = ngx_current_msec;
+
+    cln->handler = ngx_http_martech_park_cleanup;
+    cln->data = slot;
+
+    return slot;
+}
+
+
+/*
+ * The records from slot->first on are the request's.  From here the reply to
+ * the last of them, or the deadline, answers the request.
+ */
+
+void
+ngx_http_martech_park_close(ngx_http_martech_worker_t *worker,
+    ngx_http_martech_slot_t *slot)
+{
+    slot->count = (ngx_uint_t) (worker->ring.tail - slot->first);
+    slot->pending = slot->count;
+
+    worker->stats->gauges[NGX_HTTP_MARTECH_GAUGE_PARKED]++;
+
+    slot->r->connection->log->action = "waiting for redis";
+
+    ngx_queue_insert_tail(&worker->parked, &slot->queue);
+    ngx_http_martech_park_timer(worker);
+}
+
+
+void
+ngx_http_martech_park_discard(ngx_http_martech_worker_t *worker,
+    ngx_http_martech_slot_t *slot)
+{
+    slot->cleanup->handler = NULL;
+
+    ngx_queue_insert_head(&worker->free_slots, &slot->queue);
+}
+
+
+static void
+ngx_http_martech_park_cleanup(void *data)
+{
+    ngx_http_martech_slot_t  *slot = data;
+
+    slot->r = NULL;
+    slot->cleanup = NULL;
+}
+
+
+/*
+ * The timer runs to the first deadline known when it was set; it is not moved
+ * when requests come and go, but looks again when it fires.  While nothing is
+ * parked it does not hold back a shutdown.
+ */
+
+static void
+ngx_http_martech_park_timer(ngx_http_martech_worker_t *worker)
+{
+    ngx_queue_t              *q;
+    ngx_msec_t                waited;
+    ngx_http_martech_slot_t  *slot;
+
+    if (ngx_queue_empty(&worker->parked)) {
+        worker->deadline.cancelable = 1;
+        return;
+    }
+
+    worker->deadline.cancelable = 0;
+
+    if (worker->deadline.timer_set) {
+        return;
+    }
+
+    q = ngx_queue_head(&worker->parked);
+    slot = ngx_queue_data(q, ngx_http_martech_slot_t, queue);
+
+    waited = ngx_current_msec - slot->start;
+
+    ngx_add_timer(&worker->deadline, (waited < worker->conf->timeout)
+                                     ? worker->conf->timeout - waited : 1);
+}
+
+
+void
+ngx_http_martech_park_deadline(ngx_event_t *ev)
+{
+    ngx_queue_t                *q;
+    ngx_connection_t           *dummy;
+    ngx_http_martech_slot_t    *slot;
+    ngx_http_martech_worker_t  *worker;
+
+    dummy = ev->data;
+    worker = dummy->data;
+
+    while (!ngx_queue_empty(&worker->parked)) {
+        q = ngx_queue_head(&worker->parked);
+        slot = ngx_queue_data(q, ngx_http_martech_slot_t, queue);
+
+        if (ngx_current_msec - slot->start < worker->conf->timeout) {
+            break;
+        }
+
+        ngx_http_martech_park_expire(worker, slot);
+    }
+
+    ngx_http_martech_park_timer(worker);
+}
+
+
+void
+ngx_http_martech_park_fail(ngx_http_martech_worker_t *worker)
+{
+    ngx_queue_t  *q;
+
+    while (!ngx_queue_empty(&worker->parked)) {
+        q = ngx_queue_head(&worker->parked);
+
+        ngx_http_martech_park_expire(worker,
+                         ngx_queue_data(q, ngx_http_martech_slot_t, queue));
+    }
+}
+
+
+/* Nobody waits any more; what was sent may still be stored. */
+
+static void
+ngx_http_martech_park_expire(ngx_http_martech_worker_t *worker,
+    ngx_http_martech_slot_t *slot)
+{
+    ngx_http_martech_ring_drop(&worker->ring, slot);
+    ngx_http_martech_count(worker, UNAVAILABLE, slot->pending);
+
+    slot->failed += slot->pending;
+
+    ngx_http_martech_ring_purge(&worker->ring);
+    ngx_http_martech_park_finish(worker, slot);
+}
+
+
+void
+ngx_http_martech_park_reply(ngx_http_martech_worker_t *worker,
+    ngx_http_martech_slot_t *slot, ngx_uint_t stored)
+{
+    if (!stored) {
+        slot->failed++;
+    }
+
+    slot->pending--;
+
+    if (slot->pending == 0) {
+        ngx_http_martech_park_finish(worker, slot);
+    }
+}
+
+
+static void
+ngx_http_martech_park_finish(ngx_http_martech_worker_t *worker,
+    ngx_http_martech_slot_t *slot)
+{
+    ngx_int_t                rc;
+    ngx_connection_t        *c;
+    ngx_http_request_t      *r;
+    ngx_http_martech_ctx_t  *ctx;
+
+    worker->stats->gauges[NGX_HTTP_MARTECH_GAUGE_PARKED]--;
+
+    ngx_http_martech_stats_ack(worker->stats, ngx_current_msec - slot->start);
+
+    r = slot->r;
+
+    if (r) {
+        slot->cleanup->handler = NULL;
+
+    } else {
+        ngx_http_martech_count(worker, ABORTED, 1);
+    }
+
+    ngx_queue_remove(&slot->queue);
+    ngx_queue_insert_head(&worker->free_slots, &slot->queue);
+
+    if (ngx_queue_empty(&worker->parked)) {
+        worker->deadline.cancelable = 1;
+    }
+
+    if (r == NULL) {
+        return;
+    }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_martech_module);
+
+    if (slot->failed) {
+        ctx->verdict = NGX_HTTP_MARTECH_VERDICT_UNAVAILABLE;
+    }
+
+    /* the slot may be taken again from here on */
+
+    c = r->connection;
+
+    rc = ngx_http_martech_answer_events(r);
+
+    ngx_http_finalize_request(r, rc);
+    ngx_http_run_posted_requests(c);
+}

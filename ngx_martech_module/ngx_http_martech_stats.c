@@ -1,0 +1,231 @@
+
+/*
+ * Copyright (C) ngx_martech_module contributors
+ *
+ * Counters in shared memory.
+ *
+ * Each worker owns one block, claimed by its pid, and is the only one that
+ * writes it; so counting is a plain addition, and no lock or atomic operation
+ * stands in the way of an event.  A block whose owner has gone is claimed by
+ * a later worker, which goes on with its totals: sums never go back, across
+ * reloads and crashes.  Gauges belong to the living and start at 0.
+ *
+ * During a reload old and new workers count side by side in blocks of their
+ * own.  When more processes live than there are blocks, the last block is
+ * shared, and counts may get lost there; the status page shows how many
+ * blocks are in use.
+ */
+
+
+#include <signal.h>
+
+#include "ngx_http_martech.h"
+
+
+#define NGX_HTTP_MARTECH_BLOCKS  128
+
+
+typedef struct {
+    ngx_http_martech_stats_t  *blocks;
+} ngx_http_martech_zone_t;
+
+
+static ngx_int_t ngx_http_martech_stats_init(ngx_shm_zone_t *zone,
+    void *data);
+static ngx_uint_t ngx_http_martech_stats_free(ngx_atomic_uint_t pid);
+
+
+/* Upper bounds of the acknowledgement time, ms; the last is infinite. */
+
+static ngx_uint_t  ngx_http_martech_ack_bounds[NGX_HTTP_MARTECH_ACK_BUCKETS] = {
+    1, 2, 5, 10, 25, 50, 100, 500, 1000, NGX_MAX_UINT32_VALUE
+};
+
+
+ngx_int_t
+ngx_http_martech_stats_zone(ngx_conf_t *cf,
+    ngx_http_martech_main_conf_t *mmcf)
+{
+    size_t                    size;
+    ngx_http_martech_zone_t  *zone;
+
+    /* the layout is part of the name: a changed one starts afresh */
+
+    static ngx_str_t  name = ngx_string("martech_stats_1");
+
+    size = NGX_HTTP_MARTECH_BLOCKS * sizeof(ngx_http_martech_stats_t)
+           + 16 * ngx_pagesize;
+
+    mmcf->zone = ngx_shared_memory_add(cf, &name, size,
+                                       &ngx_http_martech_module);
+    if (mmcf->zone == NULL) {
+        return NGX_ERROR;
+    }
+
+    zone = ngx_pcalloc(cf->pool, sizeof(ngx_http_martech_zone_t));
+
+    if (zone == NULL) {
+        return NGX_ERROR;
+    }
+
+    mmcf->zone->data = zone;
+    mmcf->zone->init = ngx_http_martech_stats_init;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_martech_stats_init(ngx_shm_zone_t *zone, void *data)
+{
+    size_t                    size;
+    ngx_slab_pool_t          *pool;
+    ngx_http_martech_zone_t  *ours, *old;
+
+    ours = zone->data;
+    old = data;
+
+    if (old) {
+        ours->blocks = old->blocks;
+        return NGX_OK;
+    }
+
+    pool = (ngx_slab_pool_t *) zone->shm.addr;
+
+    if (zone->shm.exists) {
+        ours->blocks = pool->data;
+        return NGX_OK;
+    }
+
+    size = NGX_HTTP_MARTECH_BLOCKS * sizeof(ngx_http_martech_stats_t);
+
+    ours->blocks = ngx_slab_calloc(pool, size);
+
+    if (ours->blocks == NULL) {
+        return NGX_ERROR;
+    }
+
+    pool->data = ours->blocks;
+
+    return NGX_OK;
+}
+
+
+ngx_http_martech_stats_t *
+ngx_http_martech_stats_claim(ngx_shm_zone_t *zone)
+{
+    ngx_uint_t                 i;
+    ngx_atomic_uint_t          pid;
+    ngx_http_martech_zone_t   *ours;
+    ngx_http_martech_stats_t  *block;
+
+    ours = zone->data;
+
+    for (i = 0; i < NGX_HTTP_MARTECH_BLOCKS - 1; i++) {
+        block = &ours->blocks[i];
+        pid = block->pid;
+
+        if (ngx_http_martech_stats_free(pid)
+            && ngx_atomic_cmp_set(&block->pid, pid, ngx_pid))
+        {
+            ngx_memzero(block->gauges, sizeof(block->gauges));
+            return block;
+        }
+    }
+
+    return &ours->blocks[NGX_HTTP_MARTECH_BLOCKS - 1];
+}
+
+
+static ngx_uint_t
+ngx_http_martech_stats_free(ngx_atomic_uint_t pid)
+{
+    if (pid == 0 || pid == (ngx_atomic_uint_t) ngx_pid) {
+        return 1;
+    }
+
+    return kill((pid_t) pid, 0) == -1 && ngx_errno == NGX_ESRCH;
+}
+
+
+void
+ngx_http_martech_stats_release(ngx_http_martech_stats_t *stats)
+{
+    ngx_memzero(stats->gauges, sizeof(stats->gauges));
+
+    (void) ngx_atomic_cmp_set(&stats->pid, ngx_pid, 0);
+}
+
+
+void
+ngx_http_martech_stats_sum(ngx_shm_zone_t *zone,
+    ngx_http_martech_stats_t *sum, ngx_uint_t *workers)
+{
+    ngx_uint_t                 i, k;
+    ngx_http_martech_zone_t   *ours;
+    ngx_http_martech_stats_t  *block;
+
+    ours = zone->data;
+    *workers = 0;
+
+    ngx_memzero(sum, sizeof(ngx_http_martech_stats_t));
+
+    for (i = 0; i < NGX_HTTP_MARTECH_BLOCKS; i++) {
+        block = &ours->blocks[i];
+
+        for (k = 0; k < NGX_HTTP_MARTECH_COUNTERS; k++) {
+            sum->counters[k] += block->counters[k];
+        }
+
+        for (k = 0; k < NGX_HTTP_MARTECH_REASONS; k++) {
+            sum->rejected[k] += block->rejected[k];
+            sum->refused[k] += block->refused[k];
+        }
+
+        for (k = 0; k < NGX_HTTP_MARTECH_REDIS_CLASSES; k++) {
+            sum->errors[k] += block->errors[k];
+        }
+
+        for (k = 0; k < NGX_HTTP_MARTECH_ACK_BUCKETS; k++) {
+            sum->ack_ms[k] += block->ack_ms[k];
+        }
+
+        if (block->pid == 0
+            || (block->pid != (ngx_atomic_uint_t) ngx_pid
+                && ngx_http_martech_stats_free(block->pid)))
+        {
+            continue;
+        }
+
+        (*workers)++;
+
+        for (k = 0; k < NGX_HTTP_MARTECH_GAUGES; k++) {
+            sum->gauges[k] += block->gauges[k];
+        }
+    }
+}
+
+
+void
+ngx_http_martech_stats_ack(ngx_http_martech_stats_t *stats, ngx_msec_t ms)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; ms > ngx_http_martech_ack_bounds[i]; i++) {
+
+        if (i == NGX_HTTP_MARTECH_ACK_BUCKETS - 1) {
+            break;
+        }
+    }
+
+    stats->ack_ms[i]++;
+    stats->counters[NGX_HTTP_MARTECH_COUNT_ACK_MS] += ms;
+    stats->counters[NGX_HTTP_MARTECH_COUNT_ACKS]++;
+}
+
+
+ngx_uint_t
+ngx_http_martech_stats_bound(ngx_uint_t bucket)
+{
+    return ngx_http_martech_ack_bounds[bucket];
+}

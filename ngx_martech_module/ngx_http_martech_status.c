@@ -1,0 +1,347 @@
+
+/*
+ * Copyright (C) ngx_martech_module contributors
+ *
+ * The status page: the counters of all workers together, as JSON or as
+ * Prometheus text.  Labels come from our own tables only, so their number is
+ * bounded.
+ */
+
+
+#include "ngx_http_martech.h"
+
+
+#define NGX_HTTP_MARTECH_STATUS_SIZE  32768
+
+
+/* How a counter or gauge is called, in JSON and (with a prefix) in metrics. */
+typedef struct {
+    const char  *name;
+    const char  *help;
+} ngx_http_martech_metric_t;
+
+
+static ngx_http_martech_metric_t
+    ngx_http_martech_counters[NGX_HTTP_MARTECH_COUNTERS] =
+{
+    [NGX_HTTP_MARTECH_COUNT_REQUESTS] =
+        { "requests", "requests to collecting locations" },
+    [NGX_HTTP_MARTECH_COUNT_RECEIVED] =
+        { "events_received", "events read from requests" },
+    [NGX_HTTP_MARTECH_COUNT_STORED] =
+        { "events_stored", "events acknowledged by redis" },
+    [NGX_HTTP_MARTECH_COUNT_UNAVAILABLE] =
+        { "events_unavailable", "events refused because redis did not take "
+          "them in time" },
+    [NGX_HTTP_MARTECH_COUNT_REJECTED] =
+        { "events_rejected", "events that broke a rule" },
+    [NGX_HTTP_MARTECH_COUNT_BYTES] =
+        { "body_bytes", "bytes of request bodies" },
+    [NGX_HTTP_MARTECH_COUNT_ABORTED] =
+        { "requests_aborted", "clients that left before the answer" },
+    [NGX_HTTP_MARTECH_COUNT_CONNECTS] =
+        { "redis_connects", "connections to redis made ready" },
+    [NGX_HTTP_MARTECH_COUNT_FAILURES] =
+        { "redis_failures", "ready connections to redis lost" },
+    [NGX_HTTP_MARTECH_COUNT_RESENT] =
+        { "redis_resent", "events sent again after a lost connection" },
+    [NGX_HTTP_MARTECH_COUNT_FLUSHES] =
+        { "redis_writes", "writes to redis" },
+    [NGX_HTTP_MARTECH_COUNT_ACK_MS] =
+        { "ack_ms", "sum of the time that requests waited for redis, ms" },
+    [NGX_HTTP_MARTECH_COUNT_ACKS] =
+        { "acks", "requests that waited for redis" }
+};
+
+
+static ngx_http_martech_metric_t
+    ngx_http_martech_gauges[NGX_HTTP_MARTECH_GAUGES] =
+{
+    [NGX_HTTP_MARTECH_GAUGE_PARKED] =
+        { "requests_parked", "requests that wait for redis" },
+    [NGX_HTTP_MARTECH_GAUGE_WAITING] =
+        { "events_waiting", "events in the buffers of the workers" },
+    [NGX_HTTP_MARTECH_GAUGE_BUFFER] =
+        { "buffer_bytes", "bytes of the buffers in use" },
+    [NGX_HTTP_MARTECH_GAUGE_READY] =
+        { "redis_ready", "workers whose connection to redis is ready" }
+};
+
+
+static void ngx_http_martech_status_json(ngx_http_martech_stats_t *sum,
+    ngx_uint_t workers, martech_json_writer_t *w);
+static void ngx_http_martech_status_prometheus(ngx_http_martech_stats_t *sum,
+    ngx_uint_t workers, martech_json_writer_t *w);
+static void ngx_http_martech_status_histogram(ngx_http_martech_stats_t *sum,
+    martech_json_writer_t *w);
+
+
+ngx_int_t
+ngx_http_martech_status_handler(ngx_http_request_t *r)
+{
+    u_char                        *buf;
+    ngx_int_t                      rc;
+    ngx_str_t                      format;
+    ngx_buf_t                     *b;
+    ngx_uint_t                     prometheus, workers;
+    ngx_chain_t                    out;
+    martech_json_writer_t          w;
+    ngx_http_martech_stats_t      *sum;
+    ngx_http_martech_loc_conf_t   *mlcf;
+    ngx_http_martech_main_conf_t  *mmcf;
+
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        return NGX_HTTP_NOT_ALLOWED;
+    }
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    mlcf = ngx_http_get_module_loc_conf(r, ngx_http_martech_module);
+    mmcf = ngx_http_get_module_main_conf(r, ngx_http_martech_module);
+
+    prometheus = (mlcf->status == NGX_HTTP_MARTECH_STATUS_PROMETHEUS);
+
+    if (ngx_http_arg(r, (u_char *) "format", 6, &format) == NGX_OK) {
+        prometheus = (format.len == 10
+                      && ngx_strncmp(format.data, "prometheus", 10) == 0);
+    }
+
+    sum = ngx_palloc(r->pool, sizeof(ngx_http_martech_stats_t));
+    buf = ngx_pnalloc(r->pool, NGX_HTTP_MARTECH_STATUS_SIZE);
+    b = ngx_calloc_buf(r->pool);
+
+    if (sum == NULL || buf == NULL || b == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_http_martech_stats_sum(mmcf->zone, sum, &workers);
+
+    martech_json_writer_init(&w, buf, NGX_HTTP_MARTECH_STATUS_SIZE);
+
+    if (prometheus) {
+        ngx_http_martech_status_prometheus(sum, workers, &w);
+        ngx_str_set(&r->headers_out.content_type,
+                    "text/plain; version=0.0.4");
+
+    } else {
+        ngx_http_martech_status_json(sum, workers, &w);
+        ngx_str_set(&r->headers_out.content_type, "application/json");
+    }
+
+    if (w.overflow) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.status = NGX_HTTP_OK;
+    r->headers_out.content_length_n = w.pos - buf;
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    b->pos = buf;
+    b->last = w.pos;
+    b->memory = 1;
+    b->last_buf = 1;
+    b->last_in_chain = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_output_filter(r, &out);
+}
+
+
+static void
+ngx_http_martech_status_reasons(martech_json_writer_t *w, const char *name,
+    uint64_t *values)
+{
+    ngx_uint_t  i;
+
+    martech_json_name(w, name);
+    martech_json_begin(w, '{');
+
+    for (i = 1; i < NGX_HTTP_MARTECH_REASONS; i++) {
+
+        if (values[i] > 0) {
+            martech_json_name(w, ngx_http_martech_reason_name(i));
+            martech_json_int(w, (int64_t) values[i]);
+        }
+    }
+
+    martech_json_end(w, '}');
+}
+
+
+static void
+ngx_http_martech_status_json(ngx_http_martech_stats_t *sum,
+    ngx_uint_t workers, martech_json_writer_t *w)
+{
+    ngx_uint_t  i;
+
+    martech_json_begin(w, '{');
+
+    martech_json_name(w, "version");
+    martech_json_cstring(w, MARTECH_VERSION);
+    martech_json_name(w, "workers");
+    martech_json_int(w, workers);
+
+    for (i = 0; i < NGX_HTTP_MARTECH_COUNTERS; i++) {
+        martech_json_name(w, ngx_http_martech_counters[i].name);
+        martech_json_int(w, (int64_t) sum->counters[i]);
+    }
+
+    for (i = 0; i < NGX_HTTP_MARTECH_GAUGES; i++) {
+        martech_json_name(w, ngx_http_martech_gauges[i].name);
+        martech_json_int(w, (int64_t) sum->gauges[i]);
+    }
+
+    ngx_http_martech_status_reasons(w, "rejected", sum->rejected);
+    ngx_http_martech_status_reasons(w, "refused", sum->refused);
+
+    martech_json_name(w, "redis_errors");
+    martech_json_begin(w, '{');
+
+    for (i = 0; i < NGX_HTTP_MARTECH_REDIS_CLASSES; i++) {
+        martech_json_name(w, ngx_http_martech_resp_class_name(i));
+        martech_json_int(w, (int64_t) sum->errors[i]);
+    }
+
+    martech_json_end(w, '}');
+    martech_json_end(w, '}');
+    martech_json_bytes(w, "\n", 1);
+}
+
+
+static void
+ngx_http_martech_status_line(martech_json_writer_t *w, const char *fmt, ...)
+{
+    u_char   line[512], *last;
+    va_list  args;
+
+    va_start(args, fmt);
+    last = ngx_vslprintf(line, line + sizeof(line), fmt, args);
+    va_end(args);
+
+    martech_json_bytes(w, line, last - line);
+}
+
+
+static void
+ngx_http_martech_status_prometheus(ngx_http_martech_stats_t *sum,
+    ngx_uint_t workers, martech_json_writer_t *w)
+{
+    ngx_uint_t                  i;
+    ngx_http_martech_metric_t  *m;
+
+    ngx_http_martech_status_line(w,
+                    "# HELP martech_workers worker processes that count\n"
+                    "# TYPE martech_workers gauge\n"
+                    "martech_workers %ui\n", workers);
+
+    for (i = 0; i < NGX_HTTP_MARTECH_COUNTERS; i++) {
+        m = &ngx_http_martech_counters[i];
+
+        if (i == NGX_HTTP_MARTECH_COUNT_ACK_MS
+            || i == NGX_HTTP_MARTECH_COUNT_ACKS
+            || i == NGX_HTTP_MARTECH_COUNT_REJECTED)
+        {
+            /* part of the histogram, or given by reason below */
+            continue;
+        }
+
+        ngx_http_martech_status_line(w,
+                    "# HELP martech_%s_total %s\n"
+                    "# TYPE martech_%s_total counter\n"
+                    "martech_%s_total %uL\n",
+                    m->name, m->help, m->name, m->name, sum->counters[i]);
+    }
+
+    for (i = 0; i < NGX_HTTP_MARTECH_GAUGES; i++) {
+        m = &ngx_http_martech_gauges[i];
+
+        ngx_http_martech_status_line(w,
+                    "# HELP martech_%s %s\n"
+                    "# TYPE martech_%s gauge\n"
+                    "martech_%s %uL\n",
+                    m->name, m->help, m->name, m->name, sum->gauges[i]);
+    }
+
+    ngx_http_martech_status_line(w,
+                    "# HELP martech_events_rejected_total events that broke "
+                    "a rule\n"
+                    "# TYPE martech_events_rejected_total counter\n");
+
+    for (i = 1; i < MARTECH_RC_COUNT; i++) {
+        ngx_http_martech_status_line(w,
+                    "martech_events_rejected_total{reason=\"%s\"} %uL\n",
+                    ngx_http_martech_reason_name(i), sum->rejected[i]);
+    }
+
+    ngx_http_martech_status_line(w,
+                    "# HELP martech_requests_refused_total requests refused "
+                    "as a whole\n"
+                    "# TYPE martech_requests_refused_total counter\n");
+
+    for (i = 1; i < NGX_HTTP_MARTECH_REASONS; i++) {
+        ngx_http_martech_status_line(w,
+                    "martech_requests_refused_total{reason=\"%s\"} %uL\n",
+                    ngx_http_martech_reason_name(i), sum->refused[i]);
+    }
+
+    ngx_http_martech_status_line(w,
+                    "# HELP martech_redis_errors_total error replies of "
+                    "redis\n"
+                    "# TYPE martech_redis_errors_total counter\n");
+
+    for (i = 0; i < NGX_HTTP_MARTECH_REDIS_CLASSES; i++) {
+        ngx_http_martech_status_line(w,
+                    "martech_redis_errors_total{class=\"%s\"} %uL\n",
+                    ngx_http_martech_resp_class_name(i), sum->errors[i]);
+    }
+
+    ngx_http_martech_status_histogram(sum, w);
+}
+
+
+static void
+ngx_http_martech_status_histogram(ngx_http_martech_stats_t *sum,
+    martech_json_writer_t *w)
+{
+    uint64_t    below;
+    ngx_uint_t  i, ms;
+
+    ngx_http_martech_status_line(w,
+                    "# HELP martech_ack_seconds time that requests waited "
+                    "for redis\n"
+                    "# TYPE martech_ack_seconds histogram\n");
+
+    below = 0;
+
+    for (i = 0; i < NGX_HTTP_MARTECH_ACK_BUCKETS - 1; i++) {
+        below += sum->ack_ms[i];
+        ms = ngx_http_martech_stats_bound(i);
+
+        ngx_http_martech_status_line(w,
+                    "martech_ack_seconds_bucket{le=\"%ui.%03ui\"} %uL\n",
+                    ms / 1000, ms % 1000, below);
+    }
+
+    below += sum->ack_ms[i];
+
+    ngx_http_martech_status_line(w,
+                    "martech_ack_seconds_bucket{le=\"+Inf\"} %uL\n"
+                    "martech_ack_seconds_sum %uL.%03uL\n"
+                    "martech_ack_seconds_count %uL\n",
+                    below,
+                    sum->counters[NGX_HTTP_MARTECH_COUNT_ACK_MS] / 1000,
+                    sum->counters[NGX_HTTP_MARTECH_COUNT_ACK_MS] % 1000,
+                    sum->counters[NGX_HTTP_MARTECH_COUNT_ACKS]);
+}
