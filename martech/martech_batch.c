@@ -73,9 +73,7 @@ martech_batch_fields(martech_batch_t *batch, const martech_limits_t *limits,
             place = &batch->sent_at;
 
         } else if (f == MARTECH_FIELD_OTHER
-                   && nodes[i].key_len == 5
-                   && memcmp(batch->tape->text + nodes[i].key, "batch", 5)
-                      == 0)
+                   && martech_json_name_is(batch->tape, i, "batch", 5))
         {
             place = &events;
 

@@ -19,6 +19,8 @@ typedef char  martech_event_fields_fit[
 
 
 static martech_rc_t martech_check_fields(martech_event_t *ev);
+static void martech_check_run(martech_event_t *ev, uint32_t node,
+    uint32_t before);
 static martech_rc_t martech_check_message_id(martech_event_t *ev,
     const martech_limits_t *limits);
 static martech_rc_t martech_check_type(martech_event_t *ev);
@@ -109,34 +111,68 @@ martech_event_check(martech_event_t *ev, const martech_batch_t *batch,
 }
 
 
+/*
+ * Finds the members that we interpret, and collects what lies between them:
+ * that is passed on as it stands.
+ */
+
 static martech_rc_t
 martech_check_fields(martech_event_t *ev)
 {
     unsigned                    f;
-    uint32_t                    i;
+    uint32_t                    i, last;
     const martech_json_node_t  *nodes;
 
     nodes = ev->batch->tape->nodes;
+    last = MARTECH_JSON_NONE;
 
+    ev->nruns = 0;
     memset(ev->fields, 0, sizeof(ev->fields));
 
     for (i = ev->node + 1; i < nodes[ev->node].next; i = nodes[i].next) {
 
         f = martech_field(ev->batch->tape, &nodes[i]);
 
-        if (f == MARTECH_FIELD_OTHER) {
-            continue;
+        if (f != MARTECH_FIELD_OTHER) {
+
+            if (ev->fields[f] != MARTECH_JSON_NONE) {
+                ev->field = martech_fields[f].pointer;
+                return MARTECH_FIELD_DUPLICATE;
+            }
+
+            ev->fields[f] = i;
         }
 
-        if (ev->fields[f] != MARTECH_JSON_NONE) {
-            ev->field = martech_fields[f].pointer;
-            return MARTECH_FIELD_DUPLICATE;
-        }
+        if (martech_field_passed(f)) {
+            martech_check_run(ev, i, last);
+            last = i;
 
-        ev->fields[f] = i;
+        } else {
+            last = MARTECH_JSON_NONE;
+        }
     }
 
     return MARTECH_OK;
+}
+
+
+/* Adds a member to the run of the one before it, or starts a run. */
+
+static void
+martech_check_run(martech_event_t *ev, uint32_t node, uint32_t before)
+{
+    martech_str_t   text;
+    martech_str_t  *run;
+
+    text = martech_member_text(ev->batch->tape, node);
+
+    if (before == MARTECH_JSON_NONE) {
+        ev->runs[ev->nruns++] = text;
+        return;
+    }
+
+    run = &ev->runs[ev->nruns - 1];
+    run->len = (size_t) (text.data + text.len - run->data);
 }
 
 

@@ -76,6 +76,10 @@ typedef struct {
     const martech_facts_t  *facts;
     uint32_t                node;
     uint32_t                fields[MARTECH_EVENT_FIELDS];
+    martech_str_t           runs[MARTECH_EVENT_FIELDS + 1];
+                                          /* members passed on, neighbours
+                                             together */
+    unsigned                nruns;
     int64_t                 timestamp;
     int64_t                 skew;
     unsigned                skew_known:1;

@@ -27,12 +27,10 @@ static void martech_put_str(martech_event_t *ev, martech_str_t str);
 static void martech_put_field(martech_event_t *ev, unsigned field);
 static void martech_put_time(martech_event_t *ev, int64_t ms);
 static void martech_write_times(martech_event_t *ev);
-static int martech_member_is(const martech_json_tape_t *tape, uint32_t node,
-    const char *name, size_t len);
-static martech_str_t martech_member_text(const martech_json_tape_t *tape,
-    uint32_t node);
 static void martech_write_members(martech_event_t *ev, uint32_t object,
-    uint32_t over);
+    uint32_t over, int ours);
+static int martech_write_overridden(const martech_json_tape_t *tape,
+    uint32_t member, uint32_t over);
 static int martech_context_has(const martech_event_t *ev, const char *name,
     size_t len);
 static void martech_write_context(martech_event_t *ev);
@@ -179,98 +177,64 @@ martech_write_times(martech_event_t *ev)
 }
 
 
-static int
-martech_member_is(const martech_json_tape_t *tape, uint32_t node,
-    const char *name, size_t len)
-{
-    long                        n;
-    martech_str_t               key;
-    unsigned char               buf[32];
-    const martech_json_node_t  *member;
-
-    member = &tape->nodes[node];
-    key.data = tape->text + member->key;
-    key.len = member->key_len;
-
-    if (member->flags & MARTECH_JSON_KEY_ESCAPED) {
-        n = martech_json_unescape(key, buf, sizeof(buf));
-
-        if (n < 0) {
-            return 0;
-        }
-
-        key.data = buf;
-        key.len = (size_t) n;
-    }
-
-    return key.len == len && memcmp(key.data, name, len) == 0;
-}
-
-
-/* The member as it stands in the text, with its name. */
-
-static martech_str_t
-martech_member_text(const martech_json_tape_t *tape, uint32_t node)
-{
-    martech_str_t               text;
-    const unsigned char        *end;
-    const martech_json_node_t  *member;
-
-    member = &tape->nodes[node];
-
-    end = tape->text + member->value + member->len;
-
-    if (member->kind == MARTECH_JSON_STRING) {
-        end++;
-    }
-
-    text.data = tape->text + member->key - 1;
-    text.len = (size_t) (end - text.data);
-
-    return text;
-}
-
-
-/*
- * Writes the members of an object that another one lacks, each with a comma
- * behind it.  The member "martech" is ours and never taken over.
- */
+/* Writes the members of an object, each with a comma behind it. */
 
 static void
-martech_write_members(martech_event_t *ev, uint32_t object, uint32_t over)
+martech_write_members(martech_event_t *ev, uint32_t object, uint32_t over,
+    int ours)
 {
     uint32_t                    i;
-    martech_str_t               name;
-    const martech_json_node_t  *nodes;
+    const martech_json_tape_t  *tape;
 
-    nodes = ev->batch->tape->nodes;
+    tape = ev->batch->tape;
 
     if (object == MARTECH_JSON_NONE
-        || nodes[object].kind != MARTECH_JSON_OBJECT)
+        || tape->nodes[object].kind != MARTECH_JSON_OBJECT)
     {
         return;
     }
 
-    for (i = object + 1; i < nodes[object].next; i = nodes[i].next) {
+    for (i = object + 1; i < tape->nodes[object].next;
+         i = tape->nodes[i].next)
+    {
+        /* "martech" in a context is ours, never the sender's */
 
-        if (martech_member_is(ev->batch->tape, i, "martech", 7)) {
+        if (ours && martech_json_name_is(tape, i, "martech", 7)) {
             continue;
         }
 
-        if (over != MARTECH_JSON_NONE) {
-            name.data = ev->batch->tape->text + nodes[i].key;
-            name.len = nodes[i].key_len;
-
-            if (martech_json_member(ev->batch->tape, over, (const char *) name.data,
-                                    name.len) != MARTECH_JSON_NONE)
-            {
-                continue;
-            }
+        if (martech_write_overridden(tape, i, over)) {
+            continue;
         }
 
-        martech_put_str(ev, martech_member_text(ev->batch->tape, i));
+        martech_put_str(ev, martech_member_text(tape, i));
         martech_put_text(ev, ",");
     }
+}
+
+
+/* 1 if another object has a member with the same name. */
+
+static int
+martech_write_overridden(const martech_json_tape_t *tape, uint32_t member,
+    uint32_t over)
+{
+    uint32_t  i;
+
+    if (over == MARTECH_JSON_NONE
+        || tape->nodes[over].kind != MARTECH_JSON_OBJECT)
+    {
+        return 0;
+    }
+
+    for (i = over + 1; i < tape->nodes[over].next; i = tape->nodes[i].next) {
+
+        if (martech_json_same_name(tape, i, member)) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -302,8 +266,8 @@ martech_write_context(martech_event_t *ev)
 
     martech_put_text(ev, ",\"context\":{");
 
-    martech_write_members(ev, own, MARTECH_JSON_NONE);
-    martech_write_members(ev, ev->batch->context, own);
+    martech_write_members(ev, own, MARTECH_JSON_NONE, 1);
+    martech_write_members(ev, ev->batch->context, own, 1);
 
     if (ev->facts->ip.len > 0 && !martech_context_has(ev, "ip", 2)) {
         martech_put_text(ev, "\"ip\":\"");
@@ -384,8 +348,8 @@ martech_write_integrations(martech_event_t *ev)
     }
 
     martech_put_text(ev, "{");
-    martech_write_members(ev, own, MARTECH_JSON_NONE);
-    martech_write_members(ev, batch, own);
+    martech_write_members(ev, own, MARTECH_JSON_NONE, 0);
+    martech_write_members(ev, batch, own, 0);
 
     if (ev->out[-1] == ',') {
         ev->out--;
@@ -400,40 +364,10 @@ martech_write_integrations(martech_event_t *ev)
 static void
 martech_write_rest(martech_event_t *ev)
 {
-    unsigned                    f;
-    uint32_t                    i;
-    martech_str_t               text;
-    const unsigned char        *start, *end;
-    const martech_json_node_t  *nodes;
+    unsigned  i;
 
-    nodes = ev->batch->tape->nodes;
-    start = NULL;
-    end = NULL;
-
-    for (i = ev->node + 1; i < nodes[ev->node].next; i = nodes[i].next) {
-
-        f = martech_field(ev->batch->tape, &nodes[i]);
-
-        if (martech_field_passed(f)) {
-            text = martech_member_text(ev->batch->tape, i);
-
-            if (start == NULL) {
-                start = text.data;
-            }
-
-            end = text.data + text.len;
-            continue;
-        }
-
-        if (start != NULL) {
-            martech_put_text(ev, ",");
-            martech_put(ev, start, (size_t) (end - start));
-            start = NULL;
-        }
-    }
-
-    if (start != NULL) {
+    for (i = 0; i < ev->nruns; i++) {
         martech_put_text(ev, ",");
-        martech_put(ev, start, (size_t) (end - start));
+        martech_put_str(ev, ev->runs[i]);
     }
 }

@@ -44,6 +44,48 @@ const martech_str_t  martech_types[MARTECH_EVENT_ALIAS + 1] = {
 };
 
 
+/* The members of each length, so that few names are compared. */
+
+#define MARTECH_FIELD_LEN_MAX  17
+
+#define F0        { MARTECH_FIELD_OTHER, MARTECH_FIELD_OTHER,                 \
+                    MARTECH_FIELD_OTHER }
+#define F1(a)     { MARTECH_FIELD_##a, MARTECH_FIELD_OTHER,                   \
+                    MARTECH_FIELD_OTHER }
+#define F2(a, b)  { MARTECH_FIELD_##a, MARTECH_FIELD_##b,                     \
+                    MARTECH_FIELD_OTHER }
+#define F3(a, b, c)                                                           \
+                  { MARTECH_FIELD_##a, MARTECH_FIELD_##b, MARTECH_FIELD_##c }
+
+static const struct {
+    uint8_t  field[3];
+} martech_fields_by_len[MARTECH_FIELD_LEN_MAX + 1] = {
+    { F0 },
+    { F0 },
+    { F0 },
+    { F0 },
+    { F2(TYPE, NAME) },
+    { F1(EVENT) },
+    { F3(USER_ID, SENT_AT, TRAITS) },
+    { F2(CONTEXT, GROUP_ID) },
+    { F2(CATEGORY, WRITE_KEY) },
+    { F2(MESSAGE_ID, TIMESTAMP) },
+    { F3(PROPERTIES, PREVIOUS_ID, RECEIVED_AT) },
+    { F1(ANONYMOUS_ID) },
+    { F1(INTEGRATIONS) },
+    { F0 },
+    { F0 },
+    { F0 },
+    { F0 },
+    { F1(ORIGINAL_TIMESTAMP) }
+};
+
+#undef F0
+#undef F1
+#undef F2
+#undef F3
+
+
 martech_event_type_t
 martech_event_type(martech_str_t word)
 {
@@ -71,9 +113,9 @@ martech_field(const martech_json_tape_t *tape, const martech_json_node_t *node)
 {
     long                  n;
     size_t                len;
-    unsigned              f;
+    unsigned              i, f;
     martech_str_t         key;
-    unsigned char         buf[32];
+    unsigned char         buf[MARTECH_FIELD_LEN_MAX];
     const unsigned char  *name;
 
     name = tape->text + node->key;
@@ -93,11 +135,15 @@ martech_field(const martech_json_tape_t *tape, const martech_json_node_t *node)
         len = (size_t) n;
     }
 
-    for (f = 0; f < MARTECH_FIELD_COUNT; f++) {
+    if (len > MARTECH_FIELD_LEN_MAX) {
+        return MARTECH_FIELD_OTHER;
+    }
 
-        if (len == martech_fields[f].name.len
-            && name[0] == martech_fields[f].name.data[0]
-            && memcmp(name, martech_fields[f].name.data, len) == 0)
+    for (i = 0; i < 3; i++) {
+        f = martech_fields_by_len[len].field[i];
+
+        if (f == MARTECH_FIELD_OTHER
+            || memcmp(name, martech_fields[f].name.data, len) == 0)
         {
             return f;
         }
@@ -116,4 +162,26 @@ martech_field_is(const martech_event_t *ev, unsigned field,
     node = ev->fields[field];
 
     return node != MARTECH_JSON_NONE && ev->batch->tape->nodes[node].kind == kind;
+}
+
+
+martech_str_t
+martech_member_text(const martech_json_tape_t *tape, uint32_t node)
+{
+    martech_str_t               text;
+    const unsigned char        *end;
+    const martech_json_node_t  *member;
+
+    member = &tape->nodes[node];
+
+    end = tape->text + member->value + member->len;
+
+    if (member->kind == MARTECH_JSON_STRING) {
+        end++;
+    }
+
+    text.data = tape->text + member->key - 1;
+    text.len = (size_t) (end - text.data);
+
+    return text;
 }

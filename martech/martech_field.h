@@ -59,6 +59,10 @@ extern const martech_str_t    martech_types[MARTECH_EVENT_ALIAS + 1];
 unsigned martech_field(const martech_json_tape_t *tape,
     const martech_json_node_t *node);
 
+/* A member as it stands in the text, with its name. */
+martech_str_t martech_member_text(const martech_json_tape_t *tape,
+    uint32_t node);
+
 /* 1 if an event has the member and it is of the kind. */
 int martech_field_is(const martech_event_t *ev, unsigned field,
     martech_json_kind_t kind);

@@ -23,54 +23,117 @@
 #define MARTECH_JSON_DEPTH_CAP  1024     /* of the parents[] below */
 
 
+/*
+ * State of a scan.  The position is an argument and result of the functions
+ * below, so that it stays in a register; they return NULL after a failure,
+ * with rc and pos set.
+ */
 typedef struct {
-    const unsigned char     *pos;
     const unsigned char     *end;
     const martech_limits_t  *limits;
     martech_json_tape_t     *tape;
+    const unsigned char     *pos;        /* of a failure */
+    martech_rc_t             rc;
     uint32_t                 depth;
     uint32_t                 parents[MARTECH_JSON_DEPTH_CAP];
 } martech_json_scan_t;
 
 
-static martech_rc_t martech_json_document(martech_json_scan_t *s);
-static martech_rc_t martech_json_value(martech_json_scan_t *s,
-    martech_json_node_t *node);
-static martech_rc_t martech_json_open(martech_json_scan_t *s,
-    martech_json_node_t *node, int kind);
-static martech_rc_t martech_json_name_scan(martech_json_scan_t *s,
-    martech_json_node_t *node);
-static martech_rc_t martech_json_string_scan(martech_json_scan_t *s,
-    uint8_t *flags, uint8_t escaped);
-static martech_rc_t martech_json_escape_scan(martech_json_scan_t *s);
-static martech_rc_t martech_json_utf8_scan(martech_json_scan_t *s);
-static martech_rc_t martech_json_number_scan(martech_json_scan_t *s);
-static martech_rc_t martech_json_word_scan(martech_json_scan_t *s,
-    const char *word, size_t len);
+static const unsigned char *martech_json_document(martech_json_scan_t *s,
+    const unsigned char *p);
+static const unsigned char *martech_json_open(martech_json_scan_t *s,
+    const unsigned char *p, martech_json_node_t *node, int kind);
+static const unsigned char *martech_json_string_scan(martech_json_scan_t *s,
+    const unsigned char *p, uint8_t *flags, uint8_t escaped);
+static const unsigned char *martech_json_escape_scan(martech_json_scan_t *s,
+    const unsigned char *p);
+static const unsigned char *martech_json_utf8_scan(martech_json_scan_t *s,
+    const unsigned char *p);
+static const unsigned char *martech_json_number_scan(martech_json_scan_t *s,
+    const unsigned char *p);
+static const unsigned char *martech_json_word_scan(martech_json_scan_t *s,
+    const unsigned char *p, const char *word, size_t len);
 static int martech_json_name_nul(const unsigned char *p, size_t len);
 
 
-static inline void
-martech_json_skip_space(martech_json_scan_t *s)
+static const unsigned char *
+martech_json_fail(martech_json_scan_t *s, const unsigned char *p,
+    martech_rc_t rc)
 {
-    unsigned char         ch;
-    const unsigned char  *p;
+    s->pos = p;
+    s->rc = rc;
 
-    p = s->pos;
+    return NULL;
+}
 
-    while (p < s->end) {
-        ch = *p;
 
-        if (ch > ' '
-            || (ch != ' ' && ch != '\n' && ch != '\r' && ch != '\t'))
-        {
-            break;
-        }
-
+static inline const unsigned char *
+martech_json_skip_space(const unsigned char *p, const unsigned char *end)
+{
+    while (p < end && *p <= ' '
+           && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
+    {
         p++;
     }
 
-    s->pos = p;
+    return p;
+}
+
+
+#ifdef __SSE2__
+
+/*
+ * A bit for each of sixteen bytes that needs a look: a quote, a backslash, a
+ * control character, or not ASCII; the signed comparison finds the last two
+ * at once.
+ */
+
+static inline int
+martech_json_look(const unsigned char *p)
+{
+    __m128i  bytes, look;
+
+    bytes = _mm_loadu_si128((const __m128i *) p);
+
+    look = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20));
+    look = _mm_or_si128(look, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')));
+    look = _mm_or_si128(look, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
+
+    return _mm_movemask_epi8(look);
+}
+
+#endif
+
+
+/*
+ * Most strings are short and plain: the first sixteen bytes hold nothing to
+ * look at before the closing quote.
+ */
+
+static inline const unsigned char *
+martech_json_string_skip(martech_json_scan_t *s, const unsigned char *p,
+    uint8_t *flags, uint8_t escaped)
+{
+#ifdef __SSE2__
+    if (s->end - p >= 16) {
+        int  mask;
+
+        mask = martech_json_look(p);
+
+        if (mask) {
+            p += __builtin_ctz((unsigned) mask);
+
+            if (*p == '"') {
+                return p;
+            }
+
+        } else {
+            p += 16;
+        }
+    }
+#endif
+
+    return martech_json_string_scan(s, p, flags, escaped);
 }
 
 
@@ -78,35 +141,158 @@ martech_rc_t
 martech_json_scan(martech_json_tape_t *tape, const unsigned char *text,
     size_t len, const martech_limits_t *limits)
 {
-    martech_rc_t         rc;
-    martech_json_scan_t  s;
+    const unsigned char  *p;
+    martech_json_scan_t   s;
 
     tape->text = text;
     tape->len = len;
     tape->nodes_count = 0;
     tape->error_offset = 0;
 
-    s.pos = text;
     s.end = text + len;
     s.limits = limits;
     s.tape = tape;
     s.depth = 0;
 
-    martech_json_skip_space(&s);
+    p = martech_json_skip_space(text, s.end);
 
-    if (s.pos == s.end) {
+    if (p == s.end) {
         tape->error_offset = len;
         return MARTECH_BODY_EMPTY;
     }
 
-    rc = martech_json_document(&s);
+    p = martech_json_document(&s, p);
 
-    if (rc != MARTECH_OK) {
-        tape->nodes_count = 0;
-        tape->error_offset = (size_t) (s.pos - text);
+    if (p != NULL) {
+        p = martech_json_skip_space(p, s.end);
+
+        if (p == s.end) {
+            return MARTECH_OK;
+        }
+
+        (void) martech_json_fail(&s, p, MARTECH_JSON_INVALID);
     }
 
-    return rc;
+    tape->nodes_count = 0;
+    tape->error_offset = (size_t) (s.pos - text);
+
+    return s.rc;
+}
+
+
+/* A member's name and the colon; returns where its value starts. */
+
+static inline const unsigned char *
+martech_json_name_scan(martech_json_scan_t *s, const unsigned char *p,
+    martech_json_node_t *node)
+{
+    size_t                size;
+    const unsigned char  *start;
+
+    if (p == s->end || *p != '"') {
+        return martech_json_fail(s, p, MARTECH_JSON_INVALID);
+    }
+
+    start = ++p;
+
+    p = martech_json_string_skip(s, p, &node->flags,
+                                 MARTECH_JSON_KEY_ESCAPED);
+    if (p == NULL) {
+        return NULL;
+    }
+
+    size = (size_t) (p - start);
+
+    if (size > s->limits->key_size_max || size > UINT16_MAX) {
+        return martech_json_fail(s, p, MARTECH_JSON_KEY_SIZE);
+    }
+
+    if ((node->flags & MARTECH_JSON_KEY_ESCAPED)
+        && martech_json_name_nul(start, size))
+    {
+        return martech_json_fail(s, start, MARTECH_JSON_INVALID);
+    }
+
+    node->key = (uint32_t) (start - s->tape->text);
+    node->key_len = (uint16_t) size;
+
+    p = martech_json_skip_space(p + 1, s->end);
+
+    if (p == s->end || *p != ':') {
+        return martech_json_fail(s, p, MARTECH_JSON_INVALID);
+    }
+
+    return martech_json_skip_space(p + 1, s->end);
+}
+
+
+/*
+ * Scalars are complete on return; of a container only the bracket is read,
+ * and it becomes the innermost one.
+ */
+
+static inline const unsigned char *
+martech_json_value(martech_json_scan_t *s, const unsigned char *p,
+    martech_json_node_t *node)
+{
+    const unsigned char  *start;
+
+    start = p;
+    node->value = (uint32_t) (p - s->tape->text);
+
+    switch (*p) {
+
+    case '"':
+        node->kind = MARTECH_JSON_STRING;
+        node->value++;
+
+        p = martech_json_string_skip(s, p + 1, &node->flags,
+                                     MARTECH_JSON_VALUE_ESCAPED);
+        if (p == NULL) {
+            return NULL;
+        }
+
+        node->len = (uint32_t) (p - start) - 1;
+
+        if (node->len > s->limits->string_size_max) {
+            return martech_json_fail(s, p, MARTECH_JSON_STRING_SIZE);
+        }
+
+        return p + 1;
+
+    case '{':
+        return martech_json_open(s, p, node, MARTECH_JSON_OBJECT);
+
+    case '[':
+        return martech_json_open(s, p, node, MARTECH_JSON_ARRAY);
+
+    case 't':
+        node->kind = MARTECH_JSON_TRUE;
+        p = martech_json_word_scan(s, p, "true", 4);
+        break;
+
+    case 'f':
+        node->kind = MARTECH_JSON_FALSE;
+        p = martech_json_word_scan(s, p, "false", 5);
+        break;
+
+    case 'n':
+        node->kind = MARTECH_JSON_NULL;
+        p = martech_json_word_scan(s, p, "null", 4);
+        break;
+
+    default:
+        node->kind = MARTECH_JSON_NUMBER;
+        p = martech_json_number_scan(s, p);
+    }
+
+    if (p == NULL) {
+        return NULL;
+    }
+
+    node->len = (uint32_t) (p - start);
+
+    return p;
 }
 
 
@@ -115,262 +301,135 @@ martech_json_scan(martech_json_tape_t *tape, const unsigned char *text,
  * container that is open, until the root is complete.
  */
 
-static martech_rc_t
-martech_json_document(martech_json_scan_t *s)
+static const unsigned char *
+martech_json_document(martech_json_scan_t *s, const unsigned char *p)
 {
-    uint32_t              parent;
-    martech_rc_t          rc;
-    martech_json_node_t  *node, *nodes;
-    martech_json_tape_t  *tape;
+    uint32_t              count;
+    const unsigned char  *end;
+    martech_json_node_t  *node, *nodes, *parent;
 
-    tape = s->tape;
-    nodes = tape->nodes;
+    end = s->end;
+    nodes = s->tape->nodes;
+    parent = NULL;
+    count = 0;
 
-value:
+    for ( ;; ) {
 
-    if (tape->nodes_count == tape->nodes_max) {
-        return MARTECH_JSON_TOKENS;
-    }
+        if (count == s->tape->nodes_max) {
+            return martech_json_fail(s, p, MARTECH_JSON_TOKENS);
+        }
 
-    node = &nodes[tape->nodes_count];
+        node = &nodes[count++];
 
-    node->key = 0;
-    node->key_len = 0;
-    node->flags = 0;
-    node->count = 0;
+        node->key = 0;
+        node->key_len = 0;
+        node->flags = 0;
+        node->count = 0;
+        node->next = count;
 
-    if (s->depth > 0) {
-        parent = s->parents[s->depth - 1];
-        nodes[parent].count++;
+        if (parent) {
+            parent->count++;
 
-        if (nodes[parent].kind == MARTECH_JSON_OBJECT) {
-            rc = martech_json_name_scan(s, node);
+            if (parent->kind == MARTECH_JSON_OBJECT) {
+                p = martech_json_name_scan(s, p, node);
 
-            if (rc != MARTECH_OK) {
-                return rc;
+                if (p == NULL) {
+                    return NULL;
+                }
             }
         }
-    }
 
-    if (s->pos == s->end) {
-        return MARTECH_JSON_INVALID;
-    }
-
-    rc = martech_json_value(s, node);
-
-    if (rc != MARTECH_OK) {
-        return rc;
-    }
-
-    node->next = ++tape->nodes_count;
-
-    if (node->kind >= MARTECH_JSON_ARRAY) {
-        martech_json_skip_space(s);
-
-        if (s->pos == s->end) {
-            return MARTECH_JSON_INVALID;
+        if (p == end) {
+            return martech_json_fail(s, p, MARTECH_JSON_INVALID);
         }
 
-        if (*s->pos != (node->kind == MARTECH_JSON_ARRAY ? ']' : '}')) {
-            goto value;
+        p = martech_json_value(s, p, node);
+
+        if (p == NULL) {
+            return NULL;
+        }
+
+        if (node->kind >= MARTECH_JSON_ARRAY) {
+            parent = node;
+            p = martech_json_skip_space(p, end);
+
+            if (p < end && *p != ']' && *p != '}') {
+                continue;
+            }
+        }
+
+        /* what may follow a value: a comma, or the ends of containers */
+
+        for ( ;; ) {
+
+            if (parent == NULL) {
+                s->tape->nodes_count = count;
+                return p;
+            }
+
+            p = martech_json_skip_space(p, end);
+
+            if (p == end) {
+                return martech_json_fail(s, p, MARTECH_JSON_INVALID);
+            }
+
+            if (*p == ',' && parent->count > 0) {
+                p = martech_json_skip_space(p + 1, end);
+                break;
+            }
+
+            if (*p != (parent->kind == MARTECH_JSON_ARRAY ? ']' : '}')) {
+                return martech_json_fail(s, p, MARTECH_JSON_INVALID);
+            }
+
+            p++;
+
+            parent->len = (uint32_t) (p - s->tape->text) - parent->value;
+            parent->next = count;
+
+            s->depth--;
+            parent = s->depth ? &nodes[s->parents[s->depth - 1]] : NULL;
         }
     }
-
-    while (s->depth > 0) {
-        martech_json_skip_space(s);
-
-        if (s->pos == s->end) {
-            return MARTECH_JSON_INVALID;
-        }
-
-        node = &nodes[s->parents[s->depth - 1]];
-
-        if (*s->pos == ',' && node->count > 0) {
-            s->pos++;
-            martech_json_skip_space(s);
-            goto value;
-        }
-
-        if (*s->pos != (node->kind == MARTECH_JSON_ARRAY ? ']' : '}')) {
-            return MARTECH_JSON_INVALID;
-        }
-
-        s->pos++;
-        s->depth--;
-
-        node->len = (uint32_t) (s->pos - tape->text) - node->value;
-        node->next = tape->nodes_count;
-    }
-
-    martech_json_skip_space(s);
-
-    return (s->pos == s->end) ? MARTECH_OK : MARTECH_JSON_INVALID;
 }
 
 
-/* Scalars are complete on return; of a container only the bracket is read. */
-
-static martech_rc_t
-martech_json_value(martech_json_scan_t *s, martech_json_node_t *node)
-{
-    size_t        size;
-    martech_rc_t  rc;
-
-    node->value = (uint32_t) (s->pos - s->tape->text);
-
-    switch (*s->pos) {
-
-    case '"':
-        s->pos++;
-        node->value++;
-        node->kind = MARTECH_JSON_STRING;
-
-        rc = martech_json_string_scan(s, &node->flags,
-                                      MARTECH_JSON_VALUE_ESCAPED);
-        if (rc != MARTECH_OK) {
-            return rc;
-        }
-
-        size = (size_t) (s->pos - s->tape->text) - node->value;
-        s->pos++;
-
-        if (size > s->limits->string_size_max) {
-            return MARTECH_JSON_STRING_SIZE;
-        }
-
-        node->len = (uint32_t) size;
-        return MARTECH_OK;
-
-    case '{':
-        return martech_json_open(s, node, MARTECH_JSON_OBJECT);
-
-    case '[':
-        return martech_json_open(s, node, MARTECH_JSON_ARRAY);
-
-    case 't':
-        node->kind = MARTECH_JSON_TRUE;
-        rc = martech_json_word_scan(s, "true", 4);
-        break;
-
-    case 'f':
-        node->kind = MARTECH_JSON_FALSE;
-        rc = martech_json_word_scan(s, "false", 5);
-        break;
-
-    case 'n':
-        node->kind = MARTECH_JSON_NULL;
-        rc = martech_json_word_scan(s, "null", 4);
-        break;
-
-    default:
-        node->kind = MARTECH_JSON_NUMBER;
-        rc = martech_json_number_scan(s);
-    }
-
-    node->len = (uint32_t) (s->pos - s->tape->text) - node->value;
-
-    return rc;
-}
-
-
-static martech_rc_t
-martech_json_open(martech_json_scan_t *s, martech_json_node_t *node, int kind)
+static const unsigned char *
+martech_json_open(martech_json_scan_t *s, const unsigned char *p,
+    martech_json_node_t *node, int kind)
 {
     if (s->depth >= s->limits->depth_max
         || s->depth >= MARTECH_JSON_DEPTH_CAP)
     {
-        return MARTECH_JSON_DEPTH;
+        return martech_json_fail(s, p, MARTECH_JSON_DEPTH);
     }
 
     node->kind = (uint8_t) kind;
     node->len = 0;
 
     s->parents[s->depth++] = (uint32_t) (node - s->tape->nodes);
-    s->pos++;
 
-    return MARTECH_OK;
+    return p + 1;
 }
 
 
-static martech_rc_t
-martech_json_name_scan(martech_json_scan_t *s, martech_json_node_t *node)
+/* The general case of a string; stops at the closing quote. */
+
+static const unsigned char *
+martech_json_string_scan(martech_json_scan_t *s, const unsigned char *p,
+    uint8_t *flags, uint8_t escaped)
 {
-    size_t                size;
-    martech_rc_t          rc;
-    const unsigned char  *start;
+    const unsigned char  *end;
 
-    if (s->pos == s->end || *s->pos != '"') {
-        return MARTECH_JSON_INVALID;
-    }
-
-    start = ++s->pos;
-
-    rc = martech_json_string_scan(s, &node->flags, MARTECH_JSON_KEY_ESCAPED);
-
-    if (rc != MARTECH_OK) {
-        return rc;
-    }
-
-    size = (size_t) (s->pos - start);
-
-    if (size > s->limits->key_size_max || size > UINT16_MAX) {
-        return MARTECH_JSON_KEY_SIZE;
-    }
-
-    if ((node->flags & MARTECH_JSON_KEY_ESCAPED)
-        && martech_json_name_nul(start, size))
-    {
-        return MARTECH_JSON_INVALID;
-    }
-
-    node->key = (uint32_t) (start - s->tape->text);
-    node->key_len = (uint16_t) size;
-
-    s->pos++;
-    martech_json_skip_space(s);
-
-    if (s->pos == s->end || *s->pos != ':') {
-        return MARTECH_JSON_INVALID;
-    }
-
-    s->pos++;
-    martech_json_skip_space(s);
-
-    return MARTECH_OK;
-}
-
-
-/*
- * Stops at the closing quote.  A byte needs a look if it is a quote, a
- * backslash, a control character or not ASCII; the signed comparison finds
- * the last two at once.
- */
-
-static martech_rc_t
-martech_json_string_scan(martech_json_scan_t *s, uint8_t *flags,
-    uint8_t escaped)
-{
-    unsigned char         ch;
-    martech_rc_t          rc;
-    const unsigned char  *p;
+    end = s->end;
 
     for ( ;; ) {
-        p = s->pos;
 
 #ifdef __SSE2__
-        while (s->end - p >= 16) {
-            int      mask;
-            __m128i  bytes, look;
+        while (end - p >= 16) {
+            int  mask;
 
-            bytes = _mm_loadu_si128((const __m128i *) p);
-
-            look = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20));
-            look = _mm_or_si128(look,
-                                _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')));
-            look = _mm_or_si128(look,
-                                _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
-
-            mask = _mm_movemask_epi8(look);
+            mask = martech_json_look(p);
 
             if (mask) {
                 p += __builtin_ctz((unsigned) mask);
@@ -381,52 +440,47 @@ martech_json_string_scan(martech_json_scan_t *s, uint8_t *flags,
         }
 #endif
 
-        while (p < s->end && *p >= 0x20 && *p < 0x80 && *p != '"'
-               && *p != '\\')
+        while (p < end && *p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\')
         {
             p++;
         }
 
-        s->pos = p;
-
-        if (p == s->end) {
-            return MARTECH_JSON_INVALID;
+        if (p == end) {
+            return martech_json_fail(s, p, MARTECH_JSON_INVALID);
         }
 
-        ch = *p;
-
-        if (ch == '"') {
-            return MARTECH_OK;
+        if (*p == '"') {
+            return p;
         }
 
-        if (ch == '\\') {
+        if (*p == '\\') {
             *flags |= escaped;
-            rc = martech_json_escape_scan(s);
+            p = martech_json_escape_scan(s, p);
 
-        } else if (ch >= 0x80) {
-            rc = martech_json_utf8_scan(s);
+        } else if (*p >= 0x80) {
+            p = martech_json_utf8_scan(s, p);
 
         } else {
-            rc = MARTECH_JSON_INVALID;
+            return martech_json_fail(s, p, MARTECH_JSON_INVALID);
         }
 
-        if (rc != MARTECH_OK) {
-            return rc;
+        if (p == NULL) {
+            return NULL;
         }
     }
 }
 
 
-static martech_rc_t
-martech_json_escape_scan(martech_json_scan_t *s)
+static const unsigned char *
+martech_json_escape_scan(martech_json_scan_t *s, const unsigned char *at)
 {
     int                   hi, lo;
     const unsigned char  *p;
 
-    p = s->pos + 1;
+    p = at + 1;
 
     if (p == s->end) {
-        return MARTECH_JSON_INVALID;
+        return martech_json_fail(s, at, MARTECH_JSON_INVALID);
     }
 
     switch (*p) {
@@ -439,57 +493,51 @@ martech_json_escape_scan(martech_json_scan_t *s)
     case 'n':
     case 'r':
     case 't':
-        s->pos = p + 1;
-        return MARTECH_OK;
+        return p + 1;
 
     case 'u':
         break;
 
     default:
-        return MARTECH_JSON_INVALID;
+        return martech_json_fail(s, at, MARTECH_JSON_INVALID);
     }
 
     hi = martech_json_hex4(p + 1, s->end);
 
     if (hi < 0) {
-        return MARTECH_JSON_INVALID;
+        return martech_json_fail(s, at, MARTECH_JSON_INVALID);
     }
 
     if (hi < 0xd800 || hi > 0xdfff) {
-        s->pos = p + 5;
-        return MARTECH_OK;
+        return p + 5;
     }
 
     if (hi > 0xdbff || s->end - p < 7 || p[5] != '\\' || p[6] != 'u') {
-        return MARTECH_JSON_UTF8;
+        return martech_json_fail(s, at, MARTECH_JSON_UTF8);
     }
 
     lo = martech_json_hex4(p + 7, s->end);
 
     if (lo < 0) {
-        return MARTECH_JSON_INVALID;
+        return martech_json_fail(s, at, MARTECH_JSON_INVALID);
     }
 
     if (lo < 0xdc00 || lo > 0xdfff) {
-        return MARTECH_JSON_UTF8;
+        return martech_json_fail(s, at, MARTECH_JSON_UTF8);
     }
 
-    s->pos = p + 11;
-
-    return MARTECH_OK;
+    return p + 11;
 }
 
 
 /* Well-formed byte sequences as in table 3-7 of the Unicode Standard. */
 
-static martech_rc_t
-martech_json_utf8_scan(martech_json_scan_t *s)
+static const unsigned char *
+martech_json_utf8_scan(martech_json_scan_t *s, const unsigned char *p)
 {
-    size_t                len;
-    unsigned char         low, high;
-    const unsigned char  *p;
+    size_t         len;
+    unsigned char  low, high;
 
-    p = s->pos;
     low = 0x80;
     high = 0xbf;
 
@@ -507,24 +555,22 @@ martech_json_utf8_scan(martech_json_scan_t *s)
         high = (*p == 0xf4) ? 0x8f : 0xbf;
 
     } else {
-        return MARTECH_JSON_UTF8;
+        return martech_json_fail(s, p, MARTECH_JSON_UTF8);
     }
 
     if ((size_t) (s->end - p) < len || p[1] < low || p[1] > high) {
-        return MARTECH_JSON_UTF8;
+        return martech_json_fail(s, p, MARTECH_JSON_UTF8);
     }
 
     if (len > 2 && (p[2] & 0xc0) != 0x80) {
-        return MARTECH_JSON_UTF8;
+        return martech_json_fail(s, p, MARTECH_JSON_UTF8);
     }
 
     if (len > 3 && (p[3] & 0xc0) != 0x80) {
-        return MARTECH_JSON_UTF8;
+        return martech_json_fail(s, p, MARTECH_JSON_UTF8);
     }
 
-    s->pos = p + len;
-
-    return MARTECH_OK;
+    return p + len;
 }
 
 
@@ -539,12 +585,12 @@ martech_json_digits(const unsigned char *p, const unsigned char *end)
 }
 
 
-static martech_rc_t
-martech_json_number_scan(martech_json_scan_t *s)
+static const unsigned char *
+martech_json_number_scan(martech_json_scan_t *s, const unsigned char *at)
 {
     const unsigned char  *p, *start;
 
-    p = s->pos;
+    p = at;
 
     if (*p == '-') {
         p++;
@@ -554,7 +600,7 @@ martech_json_number_scan(martech_json_scan_t *s)
     p = martech_json_digits(p, s->end);
 
     if (p == start || (*start == '0' && p - start > 1)) {
-        return MARTECH_JSON_INVALID;
+        return martech_json_fail(s, at, MARTECH_JSON_INVALID);
     }
 
     if (p < s->end && *p == '.') {
@@ -562,7 +608,7 @@ martech_json_number_scan(martech_json_scan_t *s)
         p = martech_json_digits(p, s->end);
 
         if (p == start) {
-            return MARTECH_JSON_INVALID;
+            return martech_json_fail(s, at, MARTECH_JSON_INVALID);
         }
     }
 
@@ -577,26 +623,23 @@ martech_json_number_scan(martech_json_scan_t *s)
         p = martech_json_digits(p, s->end);
 
         if (p == start) {
-            return MARTECH_JSON_INVALID;
+            return martech_json_fail(s, at, MARTECH_JSON_INVALID);
         }
     }
 
-    s->pos = p;
-
-    return MARTECH_OK;
+    return p;
 }
 
 
-static martech_rc_t
-martech_json_word_scan(martech_json_scan_t *s, const char *word, size_t len)
+static const unsigned char *
+martech_json_word_scan(martech_json_scan_t *s, const unsigned char *p,
+    const char *word, size_t len)
 {
-    if ((size_t) (s->end - s->pos) < len || memcmp(s->pos, word, len) != 0) {
-        return MARTECH_JSON_INVALID;
+    if ((size_t) (s->end - p) < len || memcmp(p, word, len) != 0) {
+        return martech_json_fail(s, p, MARTECH_JSON_INVALID);
     }
 
-    s->pos += len;
-
-    return MARTECH_OK;
+    return p + len;
 }
 
 

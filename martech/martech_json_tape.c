@@ -11,8 +11,8 @@
 #include "martech_json.h"
 
 
-static int martech_json_name_equals(const martech_json_tape_t *tape,
-    const martech_json_node_t *node, const char *name, size_t len);
+static int martech_json_slice_equals(martech_str_t slice, int escaped,
+    const char *text, size_t len);
 static uint32_t martech_json_index(const martech_json_tape_t *tape,
     uint32_t array, const char *token, size_t len);
 static size_t martech_json_utf8_encode(unsigned char *out, uint32_t code);
@@ -35,7 +35,7 @@ martech_json_member(const martech_json_tape_t *tape, uint32_t object,
 
     for (i = object + 1; i < nodes[object].next; i = nodes[i].next) {
 
-        if (martech_json_name_equals(tape, &nodes[i], name, len)) {
+        if (martech_json_name_is(tape, i, name, len)) {
             return i;
         }
     }
@@ -44,30 +44,91 @@ martech_json_member(const martech_json_tape_t *tape, uint32_t object,
 }
 
 
-static int
-martech_json_name_equals(const martech_json_tape_t *tape,
-    const martech_json_node_t *node, const char *name, size_t len)
+int
+martech_json_name_is(const martech_json_tape_t *tape, uint32_t node,
+    const char *name, size_t len)
 {
-    long           n;
-    martech_str_t  key;
-    unsigned char  buf[256];
+    martech_str_t               key;
+    const martech_json_node_t  *member;
 
-    key.data = tape->text + node->key;
-    key.len = node->key_len;
+    member = &tape->nodes[node];
 
-    if (!(node->flags & MARTECH_JSON_KEY_ESCAPED)) {
-        return key.len == len && memcmp(key.data, name, len) == 0;
+    key.data = tape->text + member->key;
+    key.len = member->key_len;
+
+    return martech_json_slice_equals(key,
+                                     member->flags & MARTECH_JSON_KEY_ESCAPED,
+                                     name, len);
+}
+
+
+int
+martech_json_same_name(const martech_json_tape_t *tape, uint32_t node,
+    uint32_t other)
+{
+    long                        n;
+    martech_str_t               key;
+    unsigned char               buf[256];
+    const martech_json_node_t  *member;
+
+    member = &tape->nodes[other];
+
+    key.data = tape->text + member->key;
+    key.len = member->key_len;
+
+    if (member->flags & MARTECH_JSON_KEY_ESCAPED) {
+        n = martech_json_unescape(key, buf, sizeof(buf));
+
+        if (n < 0) {
+            return 0;
+        }
+
+        key.data = buf;
+        key.len = (size_t) n;
     }
 
-    /* an escaped slice is at most six times as long as what it means */
+    return martech_json_name_is(tape, node, (const char *) key.data, key.len);
+}
 
-    if (len > sizeof(buf) || key.len > 6 * len) {
-        return 0;
+
+/* Un-escapes as it compares, so that no length needs a buffer. */
+
+static int
+martech_json_slice_equals(martech_str_t slice, int escaped, const char *text,
+    size_t len)
+{
+    size_t                n;
+    uint32_t              code;
+    unsigned char         bytes[4];
+    const unsigned char  *p, *end;
+
+    if (!escaped) {
+        return slice.len == len && memcmp(slice.data, text, len) == 0;
     }
 
-    n = martech_json_unescape(key, buf, sizeof(buf));
+    p = slice.data;
+    end = slice.data + slice.len;
 
-    return n >= 0 && (size_t) n == len && memcmp(buf, name, len) == 0;
+    while (p < end) {
+
+        if (*p != '\\') {
+            bytes[0] = *p++;
+            n = 1;
+
+        } else {
+            p = martech_json_escape_read(p + 1, end, &code);
+            n = martech_json_utf8_encode(bytes, code);
+        }
+
+        if (len < n || memcmp(bytes, text, n) != 0) {
+            return 0;
+        }
+
+        text += n;
+        len -= n;
+    }
+
+    return len == 0;
 }
 
 
@@ -75,7 +136,7 @@ uint32_t
 martech_json_pointer(const martech_json_tape_t *tape, uint32_t node,
     const char *pointer)
 {
-    char    token[256];
+    char    token[1024];
     size_t  n;
 
     while (*pointer == '/') {
@@ -179,9 +240,6 @@ int
 martech_json_equals(const martech_json_tape_t *tape, uint32_t node,
     const char *text, size_t len)
 {
-    long                        n;
-    martech_str_t               slice;
-    unsigned char               buf[256];
     const martech_json_node_t  *value;
 
     value = &tape->nodes[node];
@@ -192,19 +250,9 @@ martech_json_equals(const martech_json_tape_t *tape, uint32_t node,
         return 0;
     }
 
-    slice = martech_json_slice(tape, node);
-
-    if (!(value->flags & MARTECH_JSON_VALUE_ESCAPED)) {
-        return slice.len == len && memcmp(slice.data, text, len) == 0;
-    }
-
-    if (len > sizeof(buf) || slice.len > 6 * len) {
-        return 0;
-    }
-
-    n = martech_json_unescape(slice, buf, sizeof(buf));
-
-    return n >= 0 && (size_t) n == len && memcmp(buf, text, len) == 0;
+    return martech_json_slice_equals(martech_json_slice(tape, node),
+                                     value->flags & MARTECH_JSON_VALUE_ESCAPED,
+                                     text, len);
 }
 
 

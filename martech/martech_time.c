@@ -7,6 +7,8 @@
  */
 
 
+#include <string.h>
+
 #include "martech_time.h"
 
 
@@ -181,12 +183,12 @@ martech_time_zone(const unsigned char *p, const unsigned char *end,
         return NULL;
     }
 
-    hour = martech_time_number(p + 1, 2);
-    minute = martech_time_number(p + ((p[3] == ':') ? 4 : 3), 2);
-
     if (p[3] == ':' && end - p < 6) {
         return NULL;
     }
+
+    hour = martech_time_number(p + 1, 2);
+    minute = martech_time_number(p + ((p[3] == ':') ? 4 : 3), 2);
 
     if (hour < 0 || hour > 23 || minute < 0 || minute > 59) {
         return NULL;
@@ -217,14 +219,19 @@ martech_time_days(int year, int month, int day)
 }
 
 
+static void
+martech_time_put2(unsigned char *out, int value)
+{
+    out[0] = (unsigned char) ('0' + value / 10);
+    out[1] = (unsigned char) ('0' + value % 10);
+}
+
+
 void
 martech_time_format(unsigned char *out, int64_t ms)
 {
-    int                   year, month, day, era_day, era_year;
-    int64_t               days, era;
-    int                   i, field[7];
-    static const uint8_t  width[] = { 4, 2, 2, 2, 2, 2, 3 };
-    static const char     behind[] = "--T::.Z";
+    int       year, month, day, era_day, era_year, second;
+    uint32_t  days;
 
     if (ms < 0) {
         ms = 0;
@@ -234,19 +241,18 @@ martech_time_format(unsigned char *out, int64_t ms)
         ms = MARTECH_TIME_MS_MAX;
     }
 
-    days = ms / MARTECH_TIME_DAY_MS + 719468;
+    days = (uint32_t) (ms / MARTECH_TIME_DAY_MS) + 719468;
     ms %= MARTECH_TIME_DAY_MS;
 
     /* an era has 400 years, 146097 days */
 
-    era = days / 146097;
     era_day = (int) (days % 146097);
     era_year = (era_day - era_day / 1460 + era_day / 36524
                 - era_day / 146096) / 365;
 
     day = era_day - (365 * era_year + era_year / 4 - era_year / 100);
     month = (5 * day + 2) / 153;
-    year = (int) (era * 400) + era_year;
+    year = (int) (days / 146097) * 400 + era_year;
 
     day = day - (153 * month + 2) / 5 + 1;
     month += 3;
@@ -256,22 +262,18 @@ martech_time_format(unsigned char *out, int64_t ms)
         year++;
     }
 
-    field[0] = year;
-    field[1] = month;
-    field[2] = day;
-    field[3] = (int) (ms / 3600000);
-    field[4] = (int) (ms / 60000 % 60);
-    field[5] = (int) (ms / 1000 % 60);
-    field[6] = (int) (ms % 1000);
+    second = (int) (ms / 1000);
+    ms %= 1000;
 
-    for (i = 0; i < 7; i++) {
+    memcpy(out, "0000-00-00T00:00:00.000Z", MARTECH_TIME_LEN);
 
-        for (day = width[i] - 1; day >= 0; day--) {
-            out[day] = (unsigned char) ('0' + field[i] % 10);
-            field[i] /= 10;
-        }
-
-        out += width[i];
-        *out++ = (unsigned char) behind[i];
-    }
+    martech_time_put2(out, year / 100);
+    martech_time_put2(out + 2, year % 100);
+    martech_time_put2(out + 5, month);
+    martech_time_put2(out + 8, day);
+    martech_time_put2(out + 11, second / 3600);
+    martech_time_put2(out + 14, second / 60 % 60);
+    martech_time_put2(out + 17, second % 60);
+    martech_time_put2(out + 20, (int) ms / 10);
+    out[22] = (unsigned char) ('0' + ms % 10);
 }

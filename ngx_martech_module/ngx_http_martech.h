@@ -244,7 +244,8 @@ struct ngx_http_martech_main_conf_s {
     size_t                      buffer;
     ngx_uint_t                  collects;          /* locations that take */
     ngx_uint_t                  pages;             /* locations of status */
-    ngx_int_t                   request_id;        /* variable index */
+    ngx_int_t                   request_id;        /* variable index, or
+                                                      NGX_ERROR: not used */
     ngx_shm_zone_t             *zone;
 
     ngx_http_martech_worker_t  *worker;

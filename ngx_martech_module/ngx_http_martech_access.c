@@ -218,8 +218,9 @@ ngx_http_martech_access_encoded(ngx_http_request_t *r)
         for (i = 0; i < part->nelts; i++) {
 
             if (header[i].key.len != sizeof("Content-Encoding") - 1
-                || ngx_strcasecmp(header[i].lowcase_key,
-                                  (u_char *) "content-encoding")
+                || ngx_strncasecmp(header[i].key.data,
+                                   (u_char *) "Content-Encoding",
+                                   sizeof("Content-Encoding") - 1)
                    != 0)
             {
                 continue;
@@ -257,6 +258,14 @@ ngx_http_martech_access_refuse(ngx_http_request_t *r,
         && clcf->satisfy == NGX_HTTP_SATISFY_ANY)
     {
         return NGX_HTTP_UNAUTHORIZED;
+    }
+
+    if (r->headers_in.expect) {
+
+        /* no "100 Continue" for a body that nobody wants */
+
+        r->expect_tested = 1;
+        r->keepalive = 0;
     }
 
     rc = ngx_http_martech_answer_refused(r, reason, "", -1);

@@ -29,6 +29,7 @@ typedef struct {
     ngx_http_martech_worker_t     *worker;
     ngx_http_martech_slot_t       *slot;         /* NULL: memory is enough */
     size_t                         bytes;        /* asked of the ring */
+    u_char                         request_id[32];
     martech_batch_t                batch;
     martech_facts_t                facts;
 } ngx_http_martech_collect_t;
@@ -41,6 +42,8 @@ static martech_rc_t ngx_http_martech_collect_scan(
     ngx_http_martech_collect_t *mc, ngx_str_t *body);
 static ngx_uint_t ngx_http_martech_collect_key(ngx_http_martech_collect_t *mc);
 static void ngx_http_martech_collect_facts(ngx_http_martech_collect_t *mc);
+static void ngx_http_martech_collect_request_id(
+    ngx_http_martech_collect_t *mc);
 static ngx_int_t ngx_http_martech_collect_events(
     ngx_http_martech_collect_t *mc);
 static ngx_int_t ngx_http_martech_collect_event(
@@ -259,11 +262,10 @@ ngx_http_martech_collect_key(ngx_http_martech_collect_t *mc)
 static void
 ngx_http_martech_collect_facts(ngx_http_martech_collect_t *mc)
 {
-    ngx_time_t                 *tp;
-    ngx_str_t                  *addr;
-    martech_facts_t            *facts;
-    ngx_table_elt_t            *agent;
-    ngx_http_variable_value_t  *vv;
+    ngx_str_t        *addr;
+    ngx_time_t       *tp;
+    martech_facts_t  *facts;
+    ngx_table_elt_t  *agent;
 
     facts = &mc->facts;
 
@@ -278,12 +280,7 @@ ngx_http_martech_collect_facts(ngx_http_martech_collect_t *mc)
     facts->dialect.data = (u_char *) "segment";
     facts->dialect.len = sizeof("segment") - 1;
 
-    vv = ngx_http_get_indexed_variable(mc->r, mc->mmcf->request_id);
-
-    if (vv && !vv->not_found) {
-        facts->request_id.data = vv->data;
-        facts->request_id.len = vv->len;
-    }
+    ngx_http_martech_collect_request_id(mc);
 
     if (!mc->ctx->source->client) {
         return;
@@ -302,6 +299,42 @@ ngx_http_martech_collect_facts(ngx_http_martech_collect_t *mc)
         facts->user_agent.data = agent->value.data;
         facts->user_agent.len = agent->value.len;
     }
+}
+
+
+/* NGINX's $request_id where it is used, so that logs and events agree. */
+
+static void
+ngx_http_martech_collect_request_id(ngx_http_martech_collect_t *mc)
+{
+    u_char                      random[16];
+    uint64_t                    n;
+    martech_str_t              *id;
+    ngx_http_variable_value_t  *vv;
+
+    id = &mc->facts.request_id;
+
+    if (mc->mmcf->request_id != NGX_ERROR) {
+        vv = ngx_http_get_indexed_variable(mc->r, mc->mmcf->request_id);
+
+        if (vv && !vv->not_found) {
+            id->data = vv->data;
+            id->len = vv->len;
+        }
+
+        return;
+    }
+
+    n = ngx_http_martech_collect_random(mc->worker);
+    ngx_memcpy(random, &n, 8);
+
+    n = ngx_http_martech_collect_random(mc->worker);
+    ngx_memcpy(random + 8, &n, 8);
+
+    (void) ngx_hex_dump(mc->request_id, random, sizeof(random));
+
+    id->data = mc->request_id;
+    id->len = sizeof(mc->request_id);
 }
 
 

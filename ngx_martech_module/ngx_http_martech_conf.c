@@ -49,6 +49,7 @@ static char *ngx_http_martech_redis_param(ngx_conf_t *cf,
     ngx_http_martech_main_conf_t *mmcf, ngx_str_t *value);
 static char *ngx_http_martech_limit(ngx_conf_t *cf,
     ngx_http_martech_loc_conf_t *mlcf, ngx_str_t *value);
+static ngx_int_t ngx_http_martech_conf_request_id(ngx_conf_t *cf);
 static ngx_int_t ngx_http_martech_conf_heads(ngx_conf_t *cf,
     ngx_http_martech_main_conf_t *mmcf);
 static ngx_int_t ngx_http_martech_conf_handshake(ngx_conf_t *cf,
@@ -546,13 +547,7 @@ ngx_int_t
 ngx_http_martech_conf_prepare(ngx_conf_t *cf,
     ngx_http_martech_main_conf_t *mmcf)
 {
-    ngx_str_t  name = ngx_string("request_id");
-
-    mmcf->request_id = ngx_http_get_variable_index(cf, &name);
-
-    if (mmcf->request_id == NGX_ERROR) {
-        return NGX_ERROR;
-    }
+    mmcf->request_id = ngx_http_martech_conf_request_id(cf);
 
     if (ngx_http_martech_conf_heads(cf, mmcf) != NGX_OK
         || ngx_http_martech_conf_handshake(cf, mmcf) != NGX_OK)
@@ -561,6 +556,37 @@ ngx_http_martech_conf_prepare(ngx_conf_t *cf,
     }
 
     return ngx_http_martech_stats_zone(cf, mmcf);
+}
+
+
+/*
+ * The index of $request_id if something in the configuration uses it, such as
+ * a log_format; else NGX_ERROR.  NGINX makes its value with a cryptographic
+ * generator, which costs as much as all of our parsing; when nobody can see
+ * it, an id of our own serves as well.
+ */
+
+static ngx_int_t
+ngx_http_martech_conf_request_id(ngx_conf_t *cf)
+{
+    ngx_uint_t                  i;
+    ngx_http_variable_t        *v;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    v = cmcf->variables.elts;
+
+    for (i = 0; i < cmcf->variables.nelts; i++) {
+
+        if (v[i].name.len == sizeof("request_id") - 1
+            && ngx_strncmp(v[i].name.data, "request_id", v[i].name.len) == 0)
+        {
+            return (ngx_int_t) i;
+        }
+    }
+
+    return NGX_ERROR;
 }
 
 

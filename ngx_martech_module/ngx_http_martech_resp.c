@@ -2,8 +2,8 @@
 /*
  * Copyright (C) ngx_martech_module contributors
  *
- * The reply parser: a state machine over single bytes.  A reply to XADD is
- * some twenty bytes, so speed is not at stake here, being exact is.
+ * The reply parser: a state machine over bytes, that takes the text of a line
+ * or of a bulk at once.
  */
 
 
@@ -51,9 +51,13 @@ static const ngx_http_martech_resp_prefix_t  ngx_http_martech_resp_prefixes[] =
 
 
 static int ngx_http_martech_resp_line_end(ngx_http_martech_resp_t *resp);
+static int ngx_http_martech_resp_is_integer(
+    const ngx_http_martech_resp_t *resp);
 static int ngx_http_martech_resp_bulk_begin(ngx_http_martech_resp_t *resp);
-static void ngx_http_martech_resp_add(ngx_http_martech_resp_t *resp,
-    unsigned char ch);
+static size_t ngx_http_martech_resp_line_len(const unsigned char *p,
+    const unsigned char *end);
+static const unsigned char *ngx_http_martech_resp_text(
+    ngx_http_martech_resp_t *resp, const unsigned char *p, size_t n);
 
 
 int
@@ -61,6 +65,7 @@ ngx_http_martech_resp_parse(ngx_http_martech_resp_t *resp,
     const unsigned char **pos, const unsigned char *end)
 {
     int                   rc;
+    size_t                n;
     unsigned char         ch;
     const unsigned char  *p;
 
@@ -83,15 +88,12 @@ ngx_http_martech_resp_parse(ngx_http_martech_resp_t *resp,
             break;
 
         case NGX_HTTP_MARTECH_RESP_LINE:
+            p = ngx_http_martech_resp_text(resp, p - 1,
+                               ngx_http_martech_resp_line_len(p - 1, end));
 
-            if (ch == '\r') {
+            if (p < end) {
+                rc = (*p++ == '\r') ? 0 : -1;
                 resp->state = NGX_HTTP_MARTECH_RESP_LINE_LF;
-
-            } else if (ch == '\n') {
-                rc = -1;
-
-            } else {
-                ngx_http_martech_resp_add(resp, ch);
             }
 
             break;
@@ -101,9 +103,13 @@ ngx_http_martech_resp_parse(ngx_http_martech_resp_t *resp,
             break;
 
         case NGX_HTTP_MARTECH_RESP_BODY:
-            ngx_http_martech_resp_add(resp, ch);
+            n = (size_t) (end - p) + 1;
+            n = (n < resp->rest) ? n : resp->rest;
 
-            if (--resp->rest == 0) {
+            p = ngx_http_martech_resp_text(resp, p - 1, n);
+            resp->rest -= (uint32_t) n;
+
+            if (resp->rest == 0) {
                 resp->state = NGX_HTTP_MARTECH_RESP_BODY_CR;
             }
 
@@ -156,9 +162,31 @@ ngx_http_martech_resp_line_end(ngx_http_martech_resp_t *resp)
     case NGX_HTTP_MARTECH_RESP_NULL:
         return (resp->len == 0) ? 1 : -1;
 
+    case NGX_HTTP_MARTECH_RESP_INTEGER:
+        return ngx_http_martech_resp_is_integer(resp) ? 1 : -1;
+
     default:
         return 1;
     }
+}
+
+
+static int
+ngx_http_martech_resp_is_integer(const ngx_http_martech_resp_t *resp)
+{
+    size_t  i;
+
+    i = (resp->len > 0 && (resp->text[0] == '-' || resp->text[0] == '+'));
+
+    if (i == resp->len || resp->len > 20) {
+        return 0;
+    }
+
+    while (i < resp->len && resp->text[i] >= '0' && resp->text[i] <= '9') {
+        i++;
+    }
+
+    return i == resp->len;
 }
 
 
@@ -202,12 +230,35 @@ ngx_http_martech_resp_bulk_begin(ngx_http_martech_resp_t *resp)
 }
 
 
-static void
-ngx_http_martech_resp_add(ngx_http_martech_resp_t *resp, unsigned char ch)
+/* The bytes up to a line break of either kind, or to the end. */
+
+static size_t
+ngx_http_martech_resp_line_len(const unsigned char *p,
+    const unsigned char *end)
 {
-    if (resp->len < sizeof(resp->text)) {
-        resp->text[resp->len++] = (char) ch;
-    }
+    const unsigned char  *start;
+
+    for (start = p; p < end && *p != '\r' && *p != '\n'; p++) { /* void */ }
+
+    return (size_t) (p - start);
+}
+
+
+/* Adds n bytes, as many as fit, and returns what follows them. */
+
+static const unsigned char *
+ngx_http_martech_resp_text(ngx_http_martech_resp_t *resp,
+    const unsigned char *p, size_t n)
+{
+    size_t  room;
+
+    room = sizeof(resp->text) - resp->len;
+    room = (n < room) ? n : room;
+
+    memcpy(resp->text + resp->len, p, room);
+    resp->len += room;
+
+    return p + n;
 }
 
 
