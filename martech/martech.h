@@ -104,7 +104,7 @@ typedef struct {
     uint32_t  tokens_max;           /* values in one body, 262144 */
     uint32_t  key_size_max;         /* bytes of a member name, 1024;
                                        at most 65535 */
-    uint32_t  string_size_max;      /* bytes of a string, 32 KiB */
+    size_t    string_size_max;      /* bytes of a string, 32 KiB */
 } martech_limits_t;
 
 

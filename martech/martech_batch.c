@@ -96,6 +96,13 @@ martech_batch_fields(martech_batch_t *batch, const martech_limits_t *limits,
         return MARTECH_BATCH_NOT_ARRAY;
     }
 
+    if (batch->sent_at != MARTECH_JSON_NONE
+        && (nodes[batch->sent_at].kind != MARTECH_JSON_STRING
+            || nodes[batch->sent_at].len > MARTECH_SENT_AT_MAX))
+    {
+        batch->sent_at = MARTECH_JSON_NONE;
+    }
+
     *field = "/context";
     rc = martech_batch_merged(batch, &batch->context,
                               MARTECH_CONTEXT_NOT_OBJECT, limits);
@@ -136,7 +143,8 @@ static martech_rc_t
 martech_batch_merged(const martech_batch_t *batch, uint32_t *node,
     martech_rc_t not_object, const martech_limits_t *limits)
 {
-    const martech_json_node_t  *value;
+    uint32_t                    i;
+    const martech_json_node_t  *value, *nodes;
 
     value = &batch->tape->nodes[*node];
 
@@ -161,32 +169,66 @@ martech_batch_merged(const martech_batch_t *batch, uint32_t *node,
         return MARTECH_EVENT_SIZE;
     }
 
+    nodes = batch->tape->nodes;
+
+    for (i = *node + 1; i < value->next; i = nodes[i].next) {
+
+        if ((nodes[i].flags & MARTECH_JSON_KEY_ESCAPED)
+            && nodes[i].key_len > MARTECH_BATCH_NAME_MAX)
+        {
+            return MARTECH_JSON_KEY_SIZE;
+        }
+    }
+
     return MARTECH_OK;
 }
 
 
-martech_str_t
-martech_batch_write_key(const martech_batch_t *batch)
+/* The key in an object, or an empty slice. */
+
+static martech_str_t
+martech_batch_key(const martech_json_tape_t *tape, uint32_t object,
+    unsigned char *buf, size_t size)
 {
-    uint32_t             node;
-    martech_str_t        key = { 0, NULL };
+    long                  n;
+    uint32_t              node;
+    martech_str_t         key = { 0, NULL };
     const martech_str_t  *name;
 
     name = &martech_fields[MARTECH_FIELD_WRITE_KEY].name;
 
-    node = martech_json_member(batch->tape, 0, (const char *) name->data,
+    node = martech_json_member(tape, object, (const char *) name->data,
                                name->len);
 
-    if (node == MARTECH_JSON_NONE && !batch->single) {
-        node = martech_json_member(batch->tape, batch->first,
-                                   (const char *) name->data, name->len);
+    if (node == MARTECH_JSON_NONE
+        || tape->nodes[node].kind != MARTECH_JSON_STRING)
+    {
+        return key;
     }
 
-    if (node != MARTECH_JSON_NONE
-        && batch->tape->nodes[node].kind == MARTECH_JSON_STRING
-        && !(batch->tape->nodes[node].flags & MARTECH_JSON_VALUE_ESCAPED))
-    {
-        key = martech_json_slice(batch->tape, node);
+    key = martech_json_slice(tape, node);
+
+    if (tape->nodes[node].flags & MARTECH_JSON_VALUE_ESCAPED) {
+        n = martech_json_unescape(key, buf, size);
+
+        key.data = buf;
+        key.len = (n < 0) ? 0 : (size_t) n;
+    }
+
+    return key;
+}
+
+
+martech_str_t
+martech_batch_write_key(const martech_batch_t *batch, unsigned char *buf,
+    size_t size)
+{
+    martech_str_t  key;
+
+    key = martech_batch_key(batch->tape, 0, buf, size);
+
+    if (key.len == 0 && !batch->single) {
+        key = martech_batch_key(batch->tape, batch->first, buf, size);
     }
 
     return key;

@@ -29,6 +29,10 @@ typedef enum {
 
 
 #define MARTECH_USER_AGENT_MAX  512    /* bytes kept of a user agent */
+#define MARTECH_BATCH_NAME_MAX  1024   /* bytes of an escaped name in the
+                                          batch's own objects */
+#define MARTECH_SENT_AT_MAX     64     /* bytes of the batch's sentAt; another
+                                          one counts as absent */
 
 
 /* What the request, not the event, knows.  Slices may be empty. */
@@ -93,15 +97,20 @@ typedef struct {
  * Opens a scanned document.  With type UNKNOWN it is a batch: an object with
  * an array "batch".  Otherwise it is one event of that type.  Fails with one
  * of MARTECH_BODY_*, MARTECH_BATCH_*, MARTECH_FIELD_DUPLICATE,
- * MARTECH_CONTEXT_NOT_OBJECT, MARTECH_INTEGRATIONS_NOT_OBJECT; then *field is
+ * MARTECH_CONTEXT_NOT_OBJECT, MARTECH_INTEGRATIONS_NOT_OBJECT,
+ * MARTECH_EVENT_SIZE, MARTECH_JSON_KEY_SIZE; then *field is
  * the JSON pointer of the culprit.
  */
 martech_rc_t martech_batch_open(martech_batch_t *batch,
     const martech_json_tape_t *tape, martech_event_type_t type,
     const martech_limits_t *limits, const char **field) MARTECH_MUST_CHECK;
 
-/* The "writeKey" of the body, or of its first event; empty if there is none. */
-martech_str_t martech_batch_write_key(const martech_batch_t *batch);
+/*
+ * The "writeKey" of the body, or of its first event, un-escaped if need be
+ * into buf (size bytes).  Empty if there is none, or it does not fit.
+ */
+martech_str_t martech_batch_write_key(const martech_batch_t *batch,
+    unsigned char *buf, size_t size);
 
 /*
  * Room that martech_event_write() needs for an event at most.  Known before

@@ -29,6 +29,7 @@ static void martech_put_time(martech_event_t *ev, int64_t ms);
 static void martech_write_times(martech_event_t *ev);
 static void martech_write_members(martech_event_t *ev, uint32_t object,
     uint32_t over, int ours);
+static void martech_write_run(martech_event_t *ev, martech_str_t run);
 static int martech_write_overridden(const martech_json_tape_t *tape,
     uint32_t member, uint32_t over);
 static int martech_context_has(const martech_event_t *ev, const char *name,
@@ -177,13 +178,17 @@ martech_write_times(martech_event_t *ev)
 }
 
 
-/* Writes the members of an object, each with a comma behind it. */
+/*
+ * Writes the members of an object that "over" lacks, and a comma behind them;
+ * neighbours together with what stands between them.
+ */
 
 static void
 martech_write_members(martech_event_t *ev, uint32_t object, uint32_t over,
     int ours)
 {
     uint32_t                    i;
+    martech_str_t               run, member;
     const martech_json_tape_t  *tape;
 
     tape = ev->batch->tape;
@@ -194,20 +199,41 @@ martech_write_members(martech_event_t *ev, uint32_t object, uint32_t over,
         return;
     }
 
+    run.len = 0;
+    run.data = NULL;
+
     for (i = object + 1; i < tape->nodes[object].next;
          i = tape->nodes[i].next)
     {
         /* "martech" in a context is ours, never the sender's */
 
-        if (ours && martech_json_name_is(tape, i, "martech", 7)) {
+        if ((ours && martech_json_name_is(tape, i, "martech", 7))
+            || martech_write_overridden(tape, i, over))
+        {
+            martech_write_run(ev, run);
+            run.len = 0;
             continue;
         }
 
-        if (martech_write_overridden(tape, i, over)) {
-            continue;
-        }
+        member = martech_member_text(tape, i);
 
-        martech_put_str(ev, martech_member_text(tape, i));
+        if (run.len == 0) {
+            run = member;
+
+        } else {
+            run.len = (size_t) (member.data + member.len - run.data);
+        }
+    }
+
+    martech_write_run(ev, run);
+}
+
+
+static void
+martech_write_run(martech_event_t *ev, martech_str_t run)
+{
+    if (run.len > 0) {
+        martech_put_str(ev, run);
         martech_put_text(ev, ",");
     }
 }
@@ -219,22 +245,32 @@ static int
 martech_write_overridden(const martech_json_tape_t *tape, uint32_t member,
     uint32_t over)
 {
-    uint32_t  i;
+    long                        n;
+    martech_str_t               name;
+    unsigned char               buf[MARTECH_BATCH_NAME_MAX];
+    const martech_json_node_t  *node;
 
-    if (over == MARTECH_JSON_NONE
-        || tape->nodes[over].kind != MARTECH_JSON_OBJECT)
-    {
+    if (over == MARTECH_JSON_NONE) {
         return 0;
     }
 
-    for (i = over + 1; i < tape->nodes[over].next; i = tape->nodes[i].next) {
+    node = &tape->nodes[member];
 
-        if (martech_json_same_name(tape, i, member)) {
-            return 1;
-        }
+    name.data = tape->text + node->key;
+    name.len = node->key_len;
+
+    if (node->flags & MARTECH_JSON_KEY_ESCAPED) {
+
+        /* martech_batch_open() has refused longer ones */
+
+        n = martech_json_unescape(name, buf, sizeof(buf));
+
+        name.data = buf;
+        name.len = (n < 0) ? 0 : (size_t) n;
     }
 
-    return 0;
+    return martech_json_member(tape, over, (const char *) name.data, name.len)
+           != MARTECH_JSON_NONE;
 }
 
 

@@ -89,13 +89,6 @@ int martech_json_name_is(const martech_json_tape_t *tape, uint32_t node,
     const char *name, size_t len);
 
 /*
- * 1 if two members have the same name, un-escaped.  An escaped name of more
- * than 256 bytes is taken for another one.
- */
-int martech_json_same_name(const martech_json_tape_t *tape, uint32_t node,
-    uint32_t other);
-
-/*
  * The node that an RFC 6901 pointer such as "/a/0/b~1c" names below a node.
  * MARTECH_JSON_NONE if there is none; "" names the node itself.  A part of it
  * has at most 1024 bytes.

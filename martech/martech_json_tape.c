@@ -35,6 +35,12 @@ martech_json_member(const martech_json_tape_t *tape, uint32_t object,
 
     for (i = object + 1; i < nodes[object].next; i = nodes[i].next) {
 
+        if (nodes[i].key_len != len
+            && !(nodes[i].flags & MARTECH_JSON_KEY_ESCAPED))
+        {
+            continue;       /* nearly always; saves the call */
+        }
+
         if (martech_json_name_is(tape, i, name, len)) {
             return i;
         }
@@ -62,35 +68,6 @@ martech_json_name_is(const martech_json_tape_t *tape, uint32_t node,
 }
 
 
-int
-martech_json_same_name(const martech_json_tape_t *tape, uint32_t node,
-    uint32_t other)
-{
-    long                        n;
-    martech_str_t               key;
-    unsigned char               buf[256];
-    const martech_json_node_t  *member;
-
-    member = &tape->nodes[other];
-
-    key.data = tape->text + member->key;
-    key.len = member->key_len;
-
-    if (member->flags & MARTECH_JSON_KEY_ESCAPED) {
-        n = martech_json_unescape(key, buf, sizeof(buf));
-
-        if (n < 0) {
-            return 0;
-        }
-
-        key.data = buf;
-        key.len = (size_t) n;
-    }
-
-    return martech_json_name_is(tape, node, (const char *) key.data, key.len);
-}
-
-
 /* Un-escapes as it compares, so that no length needs a buffer. */
 
 static int
@@ -104,6 +81,12 @@ martech_json_slice_equals(martech_str_t slice, int escaped, const char *text,
 
     if (!escaped) {
         return slice.len == len && memcmp(slice.data, text, len) == 0;
+    }
+
+    /* an escape is two to six times as long as what it stands for */
+
+    if (slice.len < len || slice.len / 6 > len) {
+        return 0;
     }
 
     p = slice.data;

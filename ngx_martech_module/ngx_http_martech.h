@@ -7,7 +7,7 @@
  *     module      directives, phases, life of a worker
  *     conf        the setters behind the directives
  *     source      who may send: write keys
- *     access      ACCESS phase: what the headers decide
+ *     request     what request line and headers decide
  *     collect     CONTENT phase: body, events, verdicts
  *     body        the body as one slice
  *     answer      what the client is told
@@ -41,6 +41,8 @@
 
 #define NGX_HTTP_MARTECH_ACK_REDIS   0
 #define NGX_HTTP_MARTECH_ACK_MEMORY  1
+
+#define NGX_HTTP_MARTECH_KEY_MAX     256   /* bytes of a write key */
 
 #define NGX_HTTP_MARTECH_STATUS_OFF         0
 #define NGX_HTTP_MARTECH_STATUS_JSON        1
@@ -134,7 +136,8 @@ struct ngx_http_martech_chunk_s {
 };
 
 
-typedef struct ngx_http_martech_slot_s  ngx_http_martech_slot_t;
+typedef struct ngx_http_martech_slot_s    ngx_http_martech_slot_t;
+typedef struct ngx_http_martech_worker_s  ngx_http_martech_worker_t;
 
 typedef struct {
     u_char                    *data;
@@ -158,21 +161,30 @@ typedef struct {
     ngx_http_martech_chunk_t   *youngest;
     ngx_http_martech_chunk_t   *free;
     ngx_uint_t                  nfree;
+    ngx_uint_t                  live;      /* records not dropped */
     size_t                      size;      /* bytes of chunks in use */
     size_t                      size_max;
 } ngx_http_martech_ring_t;
 
 
+/* The young end of a ring, to go back to. */
+typedef struct {
+    uint64_t                    tail;
+    ngx_http_martech_chunk_t   *youngest;
+} ngx_http_martech_mark_t;
+
+
 /* A request that waits for Redis; lives outside the request's pool. */
 struct ngx_http_martech_slot_s {
-    ngx_queue_t            queue;          /* worker->parked, by deadline */
-    ngx_http_request_t    *r;              /* NULL once the client is gone */
-    ngx_http_cleanup_t    *cleanup;        /* of r */
-    uint64_t               first;          /* sequence of the first record */
-    ngx_uint_t             count;          /* records */
-    ngx_uint_t             pending;        /* without a reply so far */
-    ngx_uint_t             failed;         /* refused by Redis */
-    ngx_msec_t             start;
+    ngx_queue_t                 queue;     /* worker->parked, by deadline */
+    ngx_http_martech_worker_t  *worker;
+    ngx_http_request_t         *r;         /* NULL once the client is gone */
+    ngx_http_cleanup_t         *cleanup;   /* of r */
+    uint64_t                    first;     /* sequence of the first record */
+    ngx_uint_t                  count;     /* records */
+    ngx_uint_t                  pending;   /* without a reply so far */
+    ngx_uint_t                  failed;    /* refused by Redis */
+    ngx_msec_t                  start;
 };
 
 
@@ -189,7 +201,7 @@ typedef struct ngx_http_martech_main_conf_s  ngx_http_martech_main_conf_t;
 
 
 /* All that a worker has at run time. */
-typedef struct {
+struct ngx_http_martech_worker_s {
     ngx_http_martech_main_conf_t    *conf;
     ngx_http_martech_stats_t        *stats;
     ngx_log_t                       *log;
@@ -197,10 +209,12 @@ typedef struct {
 
     ngx_http_martech_ring_t          ring;
     ngx_queue_t                      parked;
+    ngx_uint_t                       clients;      /* parked and not gone */
     ngx_queue_t                      free_slots;
     ngx_event_t                      deadline;     /* of the first parked */
 
     martech_json_tape_t              tape;         /* scratch, reused */
+    uint32_t                         tape_size;    /* nodes allocated */
     uint64_t                         random[2];    /* state, see collect */
 
     ngx_http_martech_redis_state_e   state;        /* set by _redis_set() */
@@ -220,7 +234,7 @@ typedef struct {
     ngx_event_t                      flush;        /* posted, once a round */
     ngx_connection_t                 dummy;        /* for timers' log lines */
     u_char                          *buffer;       /* replies */
-} ngx_http_martech_worker_t;
+};
 
 
 struct ngx_http_martech_main_conf_s {
@@ -281,7 +295,8 @@ typedef enum {
     NGX_HTTP_MARTECH_VERDICT_PARTIAL,      /* some rejected, rest stored */
     NGX_HTTP_MARTECH_VERDICT_REJECTED,
     NGX_HTTP_MARTECH_VERDICT_REFUSED,      /* the request, not its events */
-    NGX_HTTP_MARTECH_VERDICT_UNAVAILABLE
+    NGX_HTTP_MARTECH_VERDICT_UNAVAILABLE,
+    NGX_HTTP_MARTECH_VERDICT_PENDING       /* the client left before */
 } ngx_http_martech_verdict_e;
 
 
@@ -290,6 +305,7 @@ typedef struct {
     martech_event_type_t         type;     /* UNKNOWN: a batch */
     ngx_http_martech_source_t   *source;   /* NULL: key is in the body */
     ngx_http_martech_verdict_e   verdict;
+    ngx_uint_t                   status;   /* left to an error_page, or 0 */
     ngx_uint_t                   events;   /* received */
     ngx_uint_t                   accepted;
     ngx_str_t                    message_id;       /* of the first event */
@@ -335,8 +351,21 @@ ngx_http_martech_source_t *ngx_http_martech_source_default(void);
 ngx_int_t ngx_http_martech_source_request(ngx_http_request_t *r,
     ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_ctx_t *ctx);
 
-/* access, collect, status: phase handlers */
-ngx_int_t ngx_http_martech_access_handler(ngx_http_request_t *r);
+/*
+ * request: checks what is known without the body, and finds the source unless
+ * its key must be in the body.  Returns the reason for a refusal, or
+ * MARTECH_OK.
+ */
+ngx_uint_t ngx_http_martech_request(ngx_http_request_t *r,
+    ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_ctx_t *ctx);
+
+/*
+ * collect: our context of a request, or NULL.  It outlives an internal
+ * redirect, unlike what ngx_http_get_module_ctx() returns.
+ */
+ngx_http_martech_ctx_t *ngx_http_martech_ctx(ngx_http_request_t *r);
+
+/* collect, status: phase handlers */
 ngx_int_t ngx_http_martech_collect_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_martech_log_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_martech_status_handler(ngx_http_request_t *r);
@@ -382,15 +411,17 @@ void ngx_http_martech_park_fail(ngx_http_martech_worker_t *worker);
 
 /*
  * ring: _reserve returns room for size bytes, or NULL if the ring is full;
- * _commit makes a record of the first len of them.  _rollback undoes commits
- * that were not flushed yet, down to a former ring->tail.
+ * _commit makes a record of the first len of them.  _rollback undoes all
+ * commits since the mark; none of them may have been flushed.
  */
 u_char *ngx_http_martech_ring_reserve(ngx_http_martech_ring_t *ring,
     size_t size, ngx_log_t *log);
 void ngx_http_martech_ring_commit(ngx_http_martech_ring_t *ring, size_t len,
     ngx_http_martech_slot_t *slot);
+ngx_http_martech_mark_t ngx_http_martech_ring_mark(
+    ngx_http_martech_ring_t *ring);
 void ngx_http_martech_ring_rollback(ngx_http_martech_ring_t *ring,
-    uint64_t tail);
+    ngx_http_martech_mark_t mark);
 
 /* Nobody waits for the slot's records any more; unsent ones are not sent. */
 void ngx_http_martech_ring_drop(ngx_http_martech_ring_t *ring,
@@ -421,6 +452,9 @@ void ngx_http_martech_redis_connect(ngx_http_martech_worker_t *worker);
 
 /* 1 if an event taken now has a chance to be stored in time. */
 ngx_uint_t ngx_http_martech_redis_accepts(ngx_http_martech_worker_t *worker);
+
+/* The ring has changed: sets the gauges, and what may hold a shutdown. */
+void ngx_http_martech_redis_update(ngx_http_martech_worker_t *worker);
 
 /* New records are in the ring: write them at the end of this loop round. */
 void ngx_http_martech_redis_post(ngx_http_martech_worker_t *worker);

@@ -30,6 +30,8 @@ static ngx_int_t ngx_http_martech_answer_partial(ngx_http_request_t *r);
 static void ngx_http_martech_answer_refusals(ngx_http_request_t *r,
     martech_json_writer_t *w);
 static size_t ngx_http_martech_answer_size(ngx_http_martech_ctx_t *ctx);
+static ngx_int_t ngx_http_martech_answer_header(ngx_http_request_t *r,
+    const char *name, const char *value, size_t len);
 static ngx_int_t ngx_http_martech_answer_headers(ngx_http_request_t *r,
     ngx_uint_t status, ngx_uint_t reason);
 static ngx_int_t ngx_http_martech_answer_send(ngx_http_request_t *r,
@@ -112,13 +114,11 @@ ngx_http_martech_answer_refused(ngx_http_request_t *r, ngx_uint_t reason,
         worker->stats->refused[reason]++;
     }
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_martech_module);
+    ctx = ngx_http_martech_ctx(r);
 
-    if (ctx) {
-        ctx->verdict = (reason == NGX_HTTP_MARTECH_REFUSED_UNAVAILABLE)
-                       ? NGX_HTTP_MARTECH_VERDICT_UNAVAILABLE
-                       : NGX_HTTP_MARTECH_VERDICT_REFUSED;
-    }
+    ctx->verdict = (reason == NGX_HTTP_MARTECH_REFUSED_UNAVAILABLE)
+                   ? NGX_HTTP_MARTECH_VERDICT_UNAVAILABLE
+                   : NGX_HTTP_MARTECH_VERDICT_REFUSED;
 
     status = ngx_http_martech_answer_status(reason);
 
@@ -127,6 +127,7 @@ ngx_http_martech_answer_refused(ngx_http_request_t *r, ngx_uint_t reason,
     }
 
     if (ngx_http_martech_answer_has_page(r, status)) {
+        ctx->status = status;
         return status;
     }
 
@@ -137,11 +138,11 @@ ngx_http_martech_answer_refused(ngx_http_request_t *r, ngx_uint_t reason,
 ngx_int_t
 ngx_http_martech_answer_events(ngx_http_request_t *r)
 {
-    ngx_table_elt_t              *h;
+    ngx_int_t                     rc;
     ngx_http_martech_ctx_t       *ctx;
     ngx_http_martech_loc_conf_t  *mlcf;
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_martech_module);
+    ctx = ngx_http_martech_ctx(r);
 
     if (ctx->verdict == NGX_HTTP_MARTECH_VERDICT_UNAVAILABLE) {
         return ngx_http_martech_answer_refused(r,
@@ -151,6 +152,7 @@ ngx_http_martech_answer_events(ngx_http_request_t *r)
     if (ctx->verdict == NGX_HTTP_MARTECH_VERDICT_REJECTED) {
 
         if (ngx_http_martech_answer_has_page(r, NGX_HTTP_BAD_REQUEST)) {
+            ctx->status = NGX_HTTP_BAD_REQUEST;
             return NGX_HTTP_BAD_REQUEST;
         }
 
@@ -159,23 +161,15 @@ ngx_http_martech_answer_events(ngx_http_request_t *r)
 
     mlcf = ngx_http_get_module_loc_conf(r, ngx_http_martech_module);
 
-    h = ngx_list_push(&r->headers_out.headers);
-
-    if (h == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    h->hash = 1;
-#if (nginx_version >= 1023000)
-    h->next = NULL;
-#endif
-    ngx_str_set(&h->key, "X-Martech-Ack");
-
     if (mlcf->ack == NGX_HTTP_MARTECH_ACK_MEMORY) {
-        ngx_str_set(&h->value, "memory");
+        rc = ngx_http_martech_answer_header(r, "X-Martech-Ack", "memory", 6);
 
     } else {
-        ngx_str_set(&h->value, "redis");
+        rc = ngx_http_martech_answer_header(r, "X-Martech-Ack", "redis", 5);
+    }
+
+    if (rc != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     if (ctx->verdict == NGX_HTTP_MARTECH_VERDICT_PARTIAL) {
@@ -204,7 +198,7 @@ ngx_http_martech_answer_problem(ngx_http_request_t *r, ngx_uint_t reason,
     ngx_http_martech_ctx_t      *ctx;
     ngx_http_martech_refusal_t  *refusal;
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_martech_module);
+    ctx = ngx_http_martech_ctx(r);
 
     status = ngx_http_martech_answer_status(reason);
     size = NGX_HTTP_MARTECH_PROBLEM_SIZE;
@@ -255,6 +249,10 @@ ngx_http_martech_answer_problem(ngx_http_request_t *r, ngx_uint_t reason,
 
     martech_json_end(&w, '}');
 
+    if (w.overflow) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     return ngx_http_martech_answer_send(r, status, "application/problem+json",
                                         buf, w.pos - buf);
 }
@@ -268,7 +266,7 @@ ngx_http_martech_answer_partial(ngx_http_request_t *r)
     martech_json_writer_t    w;
     ngx_http_martech_ctx_t  *ctx;
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_martech_module);
+    ctx = ngx_http_martech_ctx(r);
 
     size = NGX_HTTP_MARTECH_PROBLEM_SIZE + ngx_http_martech_answer_size(ctx);
     buf = ngx_pnalloc(r->pool, size);
@@ -288,6 +286,10 @@ ngx_http_martech_answer_partial(ngx_http_request_t *r)
     ngx_http_martech_answer_refusals(r, &w);
     martech_json_end(&w, '}');
 
+    if (w.overflow) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     return ngx_http_martech_answer_send(r, NGX_HTTP_OK, "application/json",
                                         buf, w.pos - buf);
 }
@@ -302,7 +304,7 @@ ngx_http_martech_answer_refusals(ngx_http_request_t *r,
     ngx_http_martech_ctx_t      *ctx;
     ngx_http_martech_refusal_t  *refusal;
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_martech_module);
+    ctx = ngx_http_martech_ctx(r);
     refusal = ctx->refusals->elts;
 
     martech_json_begin(w, '[');
@@ -444,6 +446,14 @@ ngx_http_martech_answer_send(ngx_http_request_t *r, ngx_uint_t status,
     ngx_buf_t    *b;
     ngx_chain_t   out;
 
+    if (r->request_body == NULL && r->headers_in.expect) {
+
+        /* no "100 Continue" for a body that nobody wants */
+
+        r->expect_tested = 1;
+        r->keepalive = 0;
+    }
+
     rc = ngx_http_discard_request_body(r);
 
     if (rc != NGX_OK) {
@@ -519,7 +529,7 @@ ngx_http_martech_answer_has_page(ngx_http_request_t *r, ngx_uint_t status)
 
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
-    if (clcf->error_pages == NULL || r->error_page) {
+    if (clcf->error_pages == NULL) {
         return 0;
     }
 

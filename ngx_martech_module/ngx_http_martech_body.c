@@ -4,7 +4,8 @@
  *
  * The request body as one slice.  A body usually lies in one buffer and is
  * used where it is; one in several buffers or in a temporary file is put
- * together in the request's pool.
+ * together in the request's pool.  The buffers stay as they are: an error_page
+ * or a mirror may read the body after us.
  */
 
 
@@ -14,7 +15,7 @@
 ngx_int_t
 ngx_http_martech_body(ngx_http_request_t *r, size_t max, ngx_str_t *body)
 {
-    off_t         size;
+    off_t         size, pos;
     u_char       *p;
     ssize_t       n;
     ngx_buf_t    *b;
@@ -67,15 +68,13 @@ ngx_http_martech_body(ngx_http_request_t *r, size_t max, ngx_str_t *body)
          * there; the size is bounded by max.
          */
 
-        while (b->file_pos < b->file_last) {
-            n = ngx_read_file(b->file, p, (size_t) (b->file_last - b->file_pos),
-                              b->file_pos);
+        for (pos = b->file_pos; pos < b->file_last; pos += n) {
+            n = ngx_read_file(b->file, p, (size_t) (b->file_last - pos), pos);
 
             if (n == NGX_ERROR || n == 0) {
                 return NGX_ERROR;
             }
 
-            b->file_pos += n;
             p += n;
         }
     }

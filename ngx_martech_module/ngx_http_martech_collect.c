@@ -35,6 +35,8 @@ typedef struct {
 } ngx_http_martech_collect_t;
 
 
+static ngx_http_martech_ctx_t *ngx_http_martech_ctx_create(
+    ngx_http_request_t *r);
 static void ngx_http_martech_collect_body(ngx_http_request_t *r);
 static ngx_int_t ngx_http_martech_collect_request(
     ngx_http_martech_collect_t *mc);
@@ -68,25 +70,30 @@ ngx_int_t
 ngx_http_martech_collect_handler(ngx_http_request_t *r)
 {
     ngx_int_t                      rc;
+    ngx_uint_t                     reason;
     ngx_http_martech_ctx_t        *ctx;
     ngx_http_martech_worker_t     *worker;
+    ngx_http_martech_loc_conf_t   *mlcf;
     ngx_http_martech_main_conf_t  *mmcf;
 
     if (r != r->main) {
         return NGX_HTTP_FORBIDDEN;
     }
 
-    if (r->error_page) {
+    ctx = ngx_http_martech_ctx(r);
+
+    if (ctx) {
 
         /*
-         * Another location has answered this request with an error; what it
-         * has rejected or stored must not be taken a second time.
+         * An error_page has led back to a collecting location; what was
+         * rejected or stored must not be taken a second time.
          */
 
-        return r->err_status ? r->err_status : NGX_HTTP_NOT_FOUND;
+        return ctx->status ? ctx->status : NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_martech_module);
+    ctx = ngx_http_martech_ctx_create(r);
+    mlcf = ngx_http_get_module_loc_conf(r, ngx_http_martech_module);
     mmcf = ngx_http_get_module_main_conf(r, ngx_http_martech_module);
 
     worker = ngx_http_martech_worker(mmcf);
@@ -95,9 +102,14 @@ ngx_http_martech_collect_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (!ngx_http_martech_redis_accepts(worker)) {
-        return ngx_http_martech_answer_refused(r,
-                                 NGX_HTTP_MARTECH_REFUSED_UNAVAILABLE, "", -1);
+    reason = ngx_http_martech_request(r, mlcf, ctx);
+
+    if (reason == MARTECH_OK && !ngx_http_martech_redis_accepts(worker)) {
+        reason = NGX_HTTP_MARTECH_REFUSED_UNAVAILABLE;
+    }
+
+    if (reason != MARTECH_OK) {
+        return ngx_http_martech_answer_refused(r, reason, "", -1);
     }
 
     rc = ngx_http_read_client_request_body(r, ngx_http_martech_collect_body);
@@ -110,6 +122,64 @@ ngx_http_martech_collect_handler(ngx_http_request_t *r)
 }
 
 
+/*
+ * An internal redirect clears the contexts of all modules, so ours hangs on
+ * the request's pool as well, where it is known by its handler.
+ */
+
+static void
+ngx_http_martech_ctx_cleanup(void *data)
+{
+}
+
+
+static ngx_http_martech_ctx_t *
+ngx_http_martech_ctx_create(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t      *cln;
+    ngx_http_martech_ctx_t  *ctx;
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_martech_ctx_t));
+
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    ctx = cln->data;
+    ngx_memzero(ctx, sizeof(ngx_http_martech_ctx_t));
+
+    cln->handler = ngx_http_martech_ctx_cleanup;
+
+    ngx_http_set_ctx(r, ctx, ngx_http_martech_module);
+
+    return ctx;
+}
+
+
+ngx_http_martech_ctx_t *
+ngx_http_martech_ctx(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t      *cln;
+    ngx_http_martech_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_martech_module);
+
+    if (ctx || !(r->internal || r->uri_changed || r->filter_finalize)) {
+        return ctx;
+    }
+
+    for (cln = r->pool->cleanup; cln; cln = cln->next) {
+
+        if (cln->handler == ngx_http_martech_ctx_cleanup) {
+            ngx_http_set_ctx(r, cln->data, ngx_http_martech_module);
+            return cln->data;
+        }
+    }
+
+    return NULL;
+}
+
+
 static void
 ngx_http_martech_collect_body(ngx_http_request_t *r)
 {
@@ -119,7 +189,7 @@ ngx_http_martech_collect_body(ngx_http_request_t *r)
     mc.r = r;
     mc.slot = NULL;
     mc.bytes = 0;
-    mc.ctx = ngx_http_get_module_ctx(r, ngx_http_martech_module);
+    mc.ctx = ngx_http_martech_ctx(r);
     mc.mlcf = ngx_http_get_module_loc_conf(r, ngx_http_martech_module);
     mc.mmcf = ngx_http_get_module_main_conf(r, ngx_http_martech_module);
     mc.worker = ngx_http_martech_worker(mc.mmcf);
@@ -185,36 +255,38 @@ ngx_http_martech_collect_request(ngx_http_martech_collect_t *mc)
 }
 
 
-/* The tape belongs to the worker and grows to the largest body seen. */
+/*
+ * The tape belongs to the worker and grows to the largest body seen; a
+ * location uses as much of it as its own limit allows.
+ */
 
 static martech_rc_t
 ngx_http_martech_collect_scan(ngx_http_martech_collect_t *mc, ngx_str_t *body)
 {
-    uint32_t              n;
+    uint32_t              max, size;
     martech_rc_t          rc;
     martech_json_node_t  *nodes;
     martech_json_tape_t  *tape;
 
     tape = &mc->worker->tape;
-    rc = MARTECH_JSON_TOKENS;
+    max = mc->mlcf->limits.tokens_max;
 
     for ( ;; ) {
+        tape->nodes_max = ngx_min(mc->worker->tape_size, max);
 
-        if (tape->nodes_max > 0) {
-            rc = martech_json_scan(tape, body->data, body->len,
-                                   &mc->mlcf->limits);
-        }
+        rc = (tape->nodes_max > 0)
+             ? martech_json_scan(tape, body->data, body->len,
+                                 &mc->mlcf->limits)
+             : MARTECH_JSON_TOKENS;
 
-        if (rc != MARTECH_JSON_TOKENS
-            || tape->nodes_max >= mc->mlcf->limits.tokens_max)
-        {
+        if (rc != MARTECH_JSON_TOKENS || tape->nodes_max == max) {
             return rc;
         }
 
-        n = tape->nodes_max ? 4 * tape->nodes_max : NGX_HTTP_MARTECH_TAPE_MIN;
-        n = ngx_min(n, mc->mlcf->limits.tokens_max);
+        size = ngx_min(ngx_max(4 * mc->worker->tape_size,
+                               NGX_HTTP_MARTECH_TAPE_MIN), max);
 
-        nodes = ngx_alloc(n * sizeof(martech_json_node_t), mc->worker->log);
+        nodes = ngx_alloc(size * sizeof(martech_json_node_t), mc->worker->log);
 
         if (nodes == NULL) {
             return rc;
@@ -225,7 +297,7 @@ ngx_http_martech_collect_scan(ngx_http_martech_collect_t *mc, ngx_str_t *body)
         }
 
         tape->nodes = nodes;
-        tape->nodes_max = n;
+        mc->worker->tape_size = size;
     }
 }
 
@@ -238,13 +310,14 @@ ngx_http_martech_collect_scan(ngx_http_martech_collect_t *mc, ngx_str_t *body)
 static ngx_uint_t
 ngx_http_martech_collect_key(ngx_http_martech_collect_t *mc)
 {
+    u_char         buf[NGX_HTTP_MARTECH_KEY_MAX];
     martech_str_t  key;
 
     if (mc->ctx->source) {
         return MARTECH_OK;
     }
 
-    key = martech_batch_write_key(&mc->batch);
+    key = martech_batch_write_key(&mc->batch, buf, sizeof(buf));
 
     if (key.len == 0) {
         return NGX_HTTP_MARTECH_REFUSED_KEY_MISSING;
@@ -341,17 +414,15 @@ ngx_http_martech_collect_request_id(ngx_http_martech_collect_t *mc)
 static ngx_int_t
 ngx_http_martech_collect_events(ngx_http_martech_collect_t *mc)
 {
-    uint64_t                     tail;
-    uint32_t                     i, node;
-    ngx_int_t                    rc;
-    ngx_http_martech_ctx_t      *ctx;
-    ngx_http_martech_worker_t   *worker;
+    uint32_t                    i, node;
+    ngx_int_t                   rc;
+    ngx_http_martech_mark_t     mark;
+    ngx_http_martech_worker_t  *worker;
 
-    ctx = mc->ctx;
     worker = mc->worker;
-    tail = worker->ring.tail;
+    mark = ngx_http_martech_ring_mark(&worker->ring);
 
-    ctx->events = mc->batch.count;
+    mc->ctx->events = mc->batch.count;
 
     if (mc->mlcf->ack == NGX_HTTP_MARTECH_ACK_REDIS) {
         mc->slot = ngx_http_martech_park_open(worker, mc->r);
@@ -370,7 +441,7 @@ ngx_http_martech_collect_events(ngx_http_martech_collect_t *mc)
 
             /* all or nothing of a request goes into the ring */
 
-            ngx_http_martech_ring_rollback(&worker->ring, tail);
+            ngx_http_martech_ring_rollback(&worker->ring, mark);
 
             if (mc->slot) {
                 ngx_http_martech_park_discard(worker, mc->slot);
@@ -401,7 +472,7 @@ static ngx_int_t
 ngx_http_martech_collect_event(ngx_http_martech_collect_t *mc, uint32_t node,
     uint32_t index)
 {
-    size_t                      bound, frame;
+    size_t                      bound, frame, len;
     u_char                     *p;
     ngx_str_t                  *head;
     martech_rc_t                rc;
@@ -431,9 +502,7 @@ ngx_http_martech_collect_event(ngx_http_martech_collect_t *mc, uint32_t node,
     frame = head->len + ev.message_id.len + mc->ctx->source->head.len
             + NGX_HTTP_MARTECH_FRAME_MAX;
 
-    mc->bytes += frame + bound;
-
-    if (mc->bytes > worker->ring.size_max / 2) {
+    if (mc->bytes + frame + bound > worker->ring.size_max / 2) {
         return NGX_DECLINED;
     }
 
@@ -443,11 +512,11 @@ ngx_http_martech_collect_event(ngx_http_martech_collect_t *mc, uint32_t node,
         return NGX_BUSY;
     }
 
-    ngx_http_martech_ring_commit(&worker->ring,
-                             ngx_http_martech_collect_write(mc, &ev, head, p,
-                                                            bound),
-                             mc->slot);
+    len = ngx_http_martech_collect_write(mc, &ev, head, p, bound);
 
+    ngx_http_martech_ring_commit(&worker->ring, len, mc->slot);
+
+    mc->bytes += len;
     mc->ctx->accepted++;
 
     return NGX_OK;
@@ -693,7 +762,7 @@ ngx_http_martech_collect_count(ngx_http_martech_collect_t *mc)
 }
 
 
-/* Also of requests that never came to the handlers above, such as a 413. */
+/* Also of requests that never came to the handler above, such as a 413. */
 
 ngx_int_t
 ngx_http_martech_log_handler(ngx_http_request_t *r)
@@ -704,8 +773,9 @@ ngx_http_martech_log_handler(ngx_http_request_t *r)
     ngx_http_martech_main_conf_t  *mmcf;
 
     mlcf = ngx_http_get_module_loc_conf(r, ngx_http_martech_module);
+    ctx = ngx_http_martech_ctx(r);
 
-    if (!mlcf->collect || r != r->main) {
+    if (r != r->main || (!mlcf->collect && ctx == NULL)) {
         return NGX_OK;
     }
 
@@ -717,8 +787,6 @@ ngx_http_martech_log_handler(ngx_http_request_t *r)
     }
 
     ngx_http_martech_count(worker, REQUESTS, 1);
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_martech_module);
 
     if (ctx == NULL || ctx->verdict == NGX_HTTP_MARTECH_VERDICT_NONE) {
         worker->stats->refused[NGX_HTTP_MARTECH_REFUSED_OUTSIDE]++;

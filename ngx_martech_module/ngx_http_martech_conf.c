@@ -41,7 +41,7 @@ static ngx_http_martech_limit_t
     { ngx_string("key"),
       offsetof(martech_limits_t, key_size_max), 0, 32, 65535 },
     { ngx_string("string"),
-      offsetof(martech_limits_t, string_size_max), 0, 256, 16 * 1024 * 1024 }
+      offsetof(martech_limits_t, string_size_max), 1, 256, 16 * 1024 * 1024 }
 };
 
 
@@ -500,7 +500,7 @@ ngx_http_martech_limits_merge(ngx_http_martech_loc_conf_t *prev,
     /* one string may fill an event unless it was limited by itself */
 
     if (conf->limit_values[NGX_HTTP_MARTECH_LIMITS - 1] == NGX_CONF_UNSET) {
-        conf->limits.string_size_max = (uint32_t) conf->limits.event_size_max;
+        conf->limits.string_size_max = conf->limits.event_size_max;
     }
 }
 

@@ -177,14 +177,6 @@ ngx_http_martech_postconfiguration(ngx_conf_t *cf)
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
 
-    h = ngx_array_push(&cmcf->phases[NGX_HTTP_ACCESS_PHASE].handlers);
-
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-
-    *h = ngx_http_martech_access_handler;
-
     h = ngx_array_push(&cmcf->phases[NGX_HTTP_LOG_PHASE].handlers);
 
     if (h == NULL) {
@@ -421,10 +413,12 @@ ngx_http_martech_exit_process(ngx_cycle_t *cycle)
 
     worker = mmcf->worker;
 
-    if (worker->ring.head != worker->ring.tail) {
+    if (worker->ring.live > 0) {
         ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
-                      "martech: %uL events without an answer of redis are "
-                      "left behind", worker->ring.tail - worker->ring.head);
+                      "martech: %ui events without an answer of redis are "
+                      "left behind", worker->ring.live);
+
+        ngx_http_martech_count(worker, UNAVAILABLE, worker->ring.live);
     }
 
     ngx_http_martech_redis_close(worker);

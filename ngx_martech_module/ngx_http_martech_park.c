@@ -53,6 +53,7 @@ ngx_http_martech_park_open(ngx_http_martech_worker_t *worker,
 
     ngx_memzero(slot, sizeof(ngx_http_martech_slot_t));
 
+    slot->worker = worker;
     slot->r = r;
     slot->cleanup = cln;
     slot->first = worker->ring.tail;
@@ -77,6 +78,7 @@ ngx_http_martech_park_close(ngx_http_martech_worker_t *worker,
     slot->count = (ngx_uint_t) (worker->ring.tail - slot->first);
     slot->pending = slot->count;
 
+    worker->clients++;
     worker->stats->gauges[NGX_HTTP_MARTECH_GAUGE_PARKED]++;
 
     slot->r->connection->log->action = "waiting for redis";
@@ -101,15 +103,26 @@ ngx_http_martech_park_cleanup(void *data)
 {
     ngx_http_martech_slot_t  *slot = data;
 
+    ngx_http_martech_ctx_t     *ctx;
+    ngx_http_martech_worker_t  *worker;
+
+    ctx = ngx_http_martech_ctx(slot->r);
+    ctx->verdict = NGX_HTTP_MARTECH_VERDICT_PENDING;
+
     slot->r = NULL;
     slot->cleanup = NULL;
+
+    worker = slot->worker;
+    worker->clients--;
+
+    ngx_http_martech_park_timer(worker);
 }
 
 
 /*
  * The timer runs to the first deadline known when it was set; it is not moved
- * when requests come and go, but looks again when it fires.  While nothing is
- * parked it does not hold back a shutdown.
+ * when requests come and go, but looks again when it fires.  It holds back a
+ * shutdown as long as a client waits.
  */
 
 static void
@@ -119,14 +132,9 @@ ngx_http_martech_park_timer(ngx_http_martech_worker_t *worker)
     ngx_msec_t                waited;
     ngx_http_martech_slot_t  *slot;
 
-    if (ngx_queue_empty(&worker->parked)) {
-        worker->deadline.cancelable = 1;
-        return;
-    }
+    worker->deadline.cancelable = (worker->clients == 0);
 
-    worker->deadline.cancelable = 0;
-
-    if (worker->deadline.timer_set) {
+    if (ngx_queue_empty(&worker->parked) || worker->deadline.timer_set) {
         return;
     }
 
@@ -192,6 +200,8 @@ ngx_http_martech_park_expire(ngx_http_martech_worker_t *worker,
     slot->failed += slot->pending;
 
     ngx_http_martech_ring_purge(&worker->ring);
+    ngx_http_martech_redis_update(worker);
+
     ngx_http_martech_park_finish(worker, slot);
 }
 
@@ -229,6 +239,7 @@ ngx_http_martech_park_finish(ngx_http_martech_worker_t *worker,
 
     if (r) {
         slot->cleanup->handler = NULL;
+        worker->clients--;
 
     } else {
         ngx_http_martech_count(worker, ABORTED, 1);
@@ -237,15 +248,13 @@ ngx_http_martech_park_finish(ngx_http_martech_worker_t *worker,
     ngx_queue_remove(&slot->queue);
     ngx_queue_insert_head(&worker->free_slots, &slot->queue);
 
-    if (ngx_queue_empty(&worker->parked)) {
-        worker->deadline.cancelable = 1;
-    }
+    worker->deadline.cancelable = (worker->clients == 0);
 
     if (r == NULL) {
         return;
     }
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_martech_module);
+    ctx = ngx_http_martech_ctx(r);
 
     if (slot->failed) {
         ctx->verdict = NGX_HTTP_MARTECH_VERDICT_UNAVAILABLE;

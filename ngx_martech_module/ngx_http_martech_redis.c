@@ -44,6 +44,9 @@ static void ngx_http_martech_redis_read_handler(ngx_event_t *rev);
 static ngx_err_t ngx_http_martech_redis_connected(ngx_connection_t *c);
 static void ngx_http_martech_redis_handshake_write(
     ngx_http_martech_worker_t *worker);
+static size_t ngx_http_martech_redis_quotable(ngx_http_martech_resp_t *resp);
+static ngx_uint_t ngx_http_martech_redis_pardoned(
+    ngx_http_martech_worker_t *worker);
 static ngx_int_t ngx_http_martech_redis_handshake_reply(
     ngx_http_martech_worker_t *worker);
 static void ngx_http_martech_redis_flush_handler(ngx_event_t *ev);
@@ -164,7 +167,8 @@ ngx_http_martech_redis_connect(ngx_http_martech_worker_t *worker)
     worker->peer.name = &addr->name;
     worker->peer.get = ngx_event_get_peer;
     worker->peer.log = &worker->quiet;
-    worker->peer.log_error = NGX_ERROR_ERR;
+    worker->peer.log_error = NGX_ERROR_INFO;
+    worker->peer.so_keepalive = 1;
 
     ngx_http_martech_redis_set(worker, NGX_HTTP_MARTECH_REDIS_CONNECTING);
 
@@ -198,8 +202,8 @@ ngx_http_martech_redis_connect(ngx_http_martech_worker_t *worker)
 
     /* the deadline of connect and handshake together */
 
-    c->read->cancelable = 1;
     ngx_add_timer(c->read, worker->conf->connect_timeout);
+    ngx_http_martech_redis_update(worker);
 
     if (rc == NGX_OK) {
         ngx_http_martech_redis_write_handler(c->write);
@@ -247,16 +251,6 @@ ngx_http_martech_redis_fail(ngx_http_martech_worker_t *worker,
     ngx_http_martech_redis_disconnect(worker);
     ngx_http_martech_redis_set(worker, NGX_HTTP_MARTECH_REDIS_DOWN);
 
-    /*
-     * A worker that shuts down does not stay for a reconnection, unless there
-     * are events that were acknowledged from memory, and then not for ever.
-     */
-
-    worker->reconnect.cancelable = worker->ring.head == worker->ring.tail
-                            || (ngx_msec_int_t) (ngx_current_msec
-                                                 - worker->down_since)
-                               >= (ngx_msec_int_t) worker->conf->timeout;
-
     /* full jitter: all workers have lost the same server */
 
     delay = 1 + (ngx_msec_t) ngx_random() % worker->backoff;
@@ -264,6 +258,7 @@ ngx_http_martech_redis_fail(ngx_http_martech_worker_t *worker,
                               NGX_HTTP_MARTECH_BACKOFF_MAX);
 
     ngx_add_timer(&worker->reconnect, delay);
+    ngx_http_martech_redis_update(worker);
 }
 
 
@@ -389,6 +384,45 @@ ngx_http_martech_redis_handshake_write(ngx_http_martech_worker_t *worker)
 }
 
 
+/*
+ * How much of an error reply may be logged: a server that does not know a
+ * command repeats its arguments, in quotes.
+ */
+
+static size_t
+ngx_http_martech_redis_quotable(ngx_http_martech_resp_t *resp)
+{
+    size_t  n;
+
+    for (n = 0; n < resp->len; n++) {
+
+        if (resp->text[n] == '\'' || resp->text[n] == '`'
+            || resp->text[n] == '"' || resp->text[n] < ' ')
+        {
+            break;
+        }
+    }
+
+    return n;
+}
+
+
+/* A server may forbid the name that we give our connection. */
+
+static ngx_uint_t
+ngx_http_martech_redis_pardoned(ngx_http_martech_worker_t *worker)
+{
+    ngx_http_martech_resp_t  *resp;
+
+    resp = &worker->resp;
+
+    return worker->handshake_done + 1 == worker->conf->handshake_probe
+           && ((resp->len > 7 && ngx_strncmp(resp->text, "NOPERM ", 7) == 0)
+               || (resp->len > 11
+                   && ngx_strncmp(resp->text, "ERR unknown", 11) == 0));
+}
+
+
 /* One reply of the handshake.  NGX_ERROR: the connection has failed. */
 
 static ngx_int_t
@@ -400,18 +434,14 @@ ngx_http_martech_redis_handshake_reply(ngx_http_martech_worker_t *worker)
 
     resp = &worker->resp;
 
-    /* SETNAME stands in front of the probe; a server may forbid it */
-
     if (resp->type == NGX_HTTP_MARTECH_RESP_ERROR
-        && worker->handshake_done + 1 != worker->conf->handshake_probe)
+        && !ngx_http_martech_redis_pardoned(worker))
     {
         class = ngx_http_martech_resp_class(resp->text, resp->len);
         worker->stats->errors[class]++;
 
-        /* errors of Redis name commands and states, never passwords */
-
         ngx_snprintf(text, sizeof(text), "refuses us: %*s%Z",
-                     ngx_min(resp->len, 160), resp->text);
+                     ngx_http_martech_redis_quotable(resp), resp->text);
 
         ngx_http_martech_redis_fail(worker, 0, (char *) text);
         return NGX_ERROR;
@@ -477,6 +507,7 @@ ngx_http_martech_redis_flush(ngx_http_martech_worker_t *worker)
     c = worker->peer.connection;
 
     if (worker->state != NGX_HTTP_MARTECH_REDIS_READY) {
+        ngx_http_martech_redis_update(worker);
         return;
     }
 
@@ -536,6 +567,14 @@ ngx_http_martech_redis_read_handler(ngx_event_t *rev)
 
     if (c->close) {
         ngx_http_martech_redis_shutdown(worker);
+        return;
+    }
+
+    if (worker->state == NGX_HTTP_MARTECH_REDIS_CONNECTING) {
+
+        /* a refused connection becomes readable as well */
+
+        ngx_http_martech_redis_write_handler(c->write);
         return;
     }
 
@@ -657,6 +696,23 @@ ngx_http_martech_redis_reply(ngx_http_martech_worker_t *worker)
                                     ngx_http_martech_resp_class_name(class));
             return NGX_ERROR;
 
+        case NGX_HTTP_MARTECH_REDIS_OOM:
+        case NGX_HTTP_MARTECH_REDIS_BUSY:
+
+            /*
+             * A client that waits is told at once.  An event that was
+             * acknowledged from memory has nobody to tell: it waits until the
+             * probe of a new connection finds that Redis writes again.
+             */
+
+            if (record->slot == NULL && !record->dropped) {
+                ngx_http_martech_redis_fail(worker, 0,
+                                    ngx_http_martech_resp_class_name(class));
+                return NGX_ERROR;
+            }
+
+            break;
+
         default:
             break;
         }
@@ -668,7 +724,7 @@ ngx_http_martech_redis_reply(ngx_http_martech_worker_t *worker)
                           "martech: redis %V: refuses an event (%s): %*s",
                           &worker->conf->redis,
                           ngx_http_martech_resp_class_name(class),
-                          ngx_min(resp->len, 160), resp->text);
+                          ngx_http_martech_redis_quotable(resp), resp->text);
         }
     }
 
@@ -708,23 +764,17 @@ static void
 ngx_http_martech_redis_waiting(ngx_http_martech_worker_t *worker,
     ngx_uint_t progress)
 {
-    ngx_uint_t                waiting;
-    ngx_event_t              *rev;
-    ngx_http_martech_ring_t  *ring;
+    ngx_uint_t    waiting;
+    ngx_event_t  *rev;
 
-    ring = &worker->ring;
-
-    ngx_http_martech_ring_purge(ring);
-
-    worker->stats->gauges[NGX_HTTP_MARTECH_GAUGE_WAITING] =
-                                                      ring->tail - ring->head;
-    worker->stats->gauges[NGX_HTTP_MARTECH_GAUGE_BUFFER] = ring->size;
+    ngx_http_martech_ring_purge(&worker->ring);
+    ngx_http_martech_redis_update(worker);
 
     if (worker->state != NGX_HTTP_MARTECH_REDIS_READY) {
         return;
     }
 
-    waiting = (ring->head < ring->tail);
+    waiting = (worker->ring.head < worker->ring.tail);
 
     if (progress || (waiting && !worker->waiting)) {
         worker->waiting_since = ngx_current_msec;
@@ -733,10 +783,33 @@ ngx_http_martech_redis_waiting(ngx_http_martech_worker_t *worker,
     worker->waiting = waiting;
 
     rev = worker->peer.connection->read;
-    rev->cancelable = !waiting;
 
     if (waiting && !rev->timer_set) {
         ngx_add_timer(rev, worker->conf->timeout);
+    }
+}
+
+
+/*
+ * A worker that shuts down stays while there are events to store: always when
+ * Redis takes them, and during an outage as long as requests would be taken.
+ * Timers that are not cancelable make it stay.
+ */
+
+void
+ngx_http_martech_redis_update(ngx_http_martech_worker_t *worker)
+{
+    ngx_uint_t  hold;
+
+    worker->stats->gauges[NGX_HTTP_MARTECH_GAUGE_WAITING] = worker->ring.live;
+    worker->stats->gauges[NGX_HTTP_MARTECH_GAUGE_BUFFER] = worker->ring.size;
+
+    hold = worker->ring.live > 0 && ngx_http_martech_redis_accepts(worker);
+
+    worker->reconnect.cancelable = !hold;
+
+    if (worker->peer.connection) {
+        worker->peer.connection->read->cancelable = !hold;
     }
 }
 

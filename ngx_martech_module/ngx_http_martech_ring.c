@@ -52,6 +52,15 @@ ngx_http_martech_ring_reserve(ngx_http_martech_ring_t *ring, size_t size,
 
     if (chunk == NULL || (size_t) (chunk->end - chunk->last) < size) {
 
+        if (chunk && chunk == ring->oldest && chunk->records == 0) {
+
+            /* empty and still too small: its bytes are needed */
+
+            ring->oldest = NULL;
+            ring->youngest = NULL;
+            ngx_http_martech_ring_free(ring, chunk);
+        }
+
         chunk = ngx_http_martech_ring_chunk(ring, size, log);
 
         if (chunk == NULL) {
@@ -93,25 +102,54 @@ ngx_http_martech_ring_commit(ngx_http_martech_ring_t *ring, size_t len,
     chunk->last += len;
     chunk->records++;
     ring->tail++;
+    ring->live++;
+}
+
+
+ngx_http_martech_mark_t
+ngx_http_martech_ring_mark(ngx_http_martech_ring_t *ring)
+{
+    ngx_http_martech_mark_t  mark;
+
+    mark.tail = ring->tail;
+    mark.youngest = ring->youngest;
+
+    return mark;
 }
 
 
 void
-ngx_http_martech_ring_rollback(ngx_http_martech_ring_t *ring, uint64_t tail)
+ngx_http_martech_ring_rollback(ngx_http_martech_ring_t *ring,
+    ngx_http_martech_mark_t mark)
 {
+    ngx_http_martech_chunk_t   *chunk, *next;
     ngx_http_martech_record_t  *record;
 
-    /*
-     * A chunk left without records stays in the list: the next commit uses
-     * it if it is the youngest, and _release() finds it otherwise.
-     */
-
-    while (ring->tail > tail) {
+    while (ring->tail > mark.tail) {
         ring->tail--;
+        ring->live--;
 
         record = ngx_http_martech_ring_at(ring, ring->tail);
         record->chunk->last = record->data;
         record->chunk->records--;
+    }
+
+    /* chunks younger than the mark hold nothing else */
+
+    if (mark.youngest) {
+        chunk = mark.youngest->next;
+        mark.youngest->next = NULL;
+
+    } else {
+        chunk = ring->oldest;
+        ring->oldest = NULL;
+    }
+
+    ring->youngest = mark.youngest;
+
+    for ( /* void */ ; chunk; chunk = next) {
+        next = chunk->next;
+        ngx_http_martech_ring_free(ring, chunk);
     }
 
     ngx_http_martech_ring_release(ring);
@@ -133,6 +171,7 @@ ngx_http_martech_ring_drop(ngx_http_martech_ring_t *ring,
         if (record->slot == slot) {
             record->slot = NULL;
             record->dropped = 1;
+            ring->live--;
         }
     }
 }
@@ -164,6 +203,7 @@ ngx_http_martech_ring_pop(ngx_http_martech_ring_t *ring)
 
     record = ngx_http_martech_ring_at(ring, ring->head);
     ring->head++;
+    ring->live -= !record->dropped;
 
     record->chunk->records--;
 

@@ -121,6 +121,7 @@ ngx_http_martech_source(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_martech_loc_conf_t *mlcf = conf;
 
     char                       *rv;
+    size_t                      n;
     ngx_str_t                  *value, s;
     ngx_uint_t                  i, keys;
     ngx_http_martech_source_t  *source;
@@ -166,10 +167,25 @@ ngx_http_martech_source(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         } else if (ngx_strcmp(value[i].data, "kind=server") == 0) {
             source->client = 0;
 
-        } else {
+        } else if (ngx_strncmp(value[i].data, "kind=", 5) == 0) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\", it must be key=, "
-                               "key_file= or kind=client|server", &value[i]);
+                               "invalid parameter \"%V\", "
+                               "it must be kind=client or kind=server",
+                               &value[i]);
+            return NGX_CONF_ERROR;
+
+        } else {
+
+            /* what stands behind "=" may be a key */
+
+            for (n = 0; n < value[i].len && value[i].data[n] != '='; n++) {
+                /* void */
+            }
+
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%*s\", it must be key=, "
+                               "key_file= or kind=client|server",
+                               n, value[i].data);
             return NGX_CONF_ERROR;
         }
 
@@ -290,7 +306,7 @@ ngx_http_martech_source_key(ngx_conf_t *cf,
 {
     ngx_http_martech_key_t  *node;
 
-    if (key->len == 0 || key->len > 256) {
+    if (key->len == 0 || key->len > NGX_HTTP_MARTECH_KEY_MAX) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "a key of source \"%V\" has %uz bytes, "
                            "1 to 256 are allowed", &source->name, key->len);

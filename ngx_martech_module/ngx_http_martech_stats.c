@@ -128,6 +128,11 @@ ngx_http_martech_stats_claim(ngx_shm_zone_t *zone)
         if (ngx_http_martech_stats_free(pid)
             && ngx_atomic_cmp_set(&block->pid, pid, ngx_pid))
         {
+            /* events that died with the former owner were not stored */
+
+            block->counters[NGX_HTTP_MARTECH_COUNT_UNAVAILABLE] +=
+                           block->gauges[NGX_HTTP_MARTECH_GAUGE_WAITING];
+
             ngx_memzero(block->gauges, sizeof(block->gauges));
             return block;
         }

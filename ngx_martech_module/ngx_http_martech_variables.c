@@ -44,7 +44,8 @@ static ngx_str_t  ngx_http_martech_verdicts[] = {
     ngx_string("partial"),
     ngx_string("rejected"),
     ngx_string("refused"),
-    ngx_string("unavailable")
+    ngx_string("unavailable"),
+    ngx_string("pending")
 };
 
 
@@ -92,7 +93,7 @@ ngx_http_martech_variable_verdict(ngx_http_request_t *r,
 {
     ngx_http_martech_ctx_t  *ctx;
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_martech_module);
+    ctx = ngx_http_martech_ctx(r);
 
     return ngx_http_martech_variable_set(v,
                        ctx ? &ngx_http_martech_verdicts[ctx->verdict] : NULL);
@@ -106,7 +107,7 @@ ngx_http_martech_variable_events(ngx_http_request_t *r,
     ngx_str_t                value;
     ngx_http_martech_ctx_t  *ctx;
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_martech_module);
+    ctx = ngx_http_martech_ctx(r);
 
     if (ctx == NULL) {
         v->not_found = 1;
@@ -131,7 +132,7 @@ ngx_http_martech_variable_message_id(ngx_http_request_t *r,
 {
     ngx_http_martech_ctx_t  *ctx;
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_martech_module);
+    ctx = ngx_http_martech_ctx(r);
 
     return ngx_http_martech_variable_set(v, ctx ? &ctx->message_id : NULL);
 }
@@ -143,7 +144,7 @@ ngx_http_martech_variable_source(ngx_http_request_t *r,
 {
     ngx_http_martech_ctx_t  *ctx;
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_martech_module);
+    ctx = ngx_http_martech_ctx(r);
 
     return ngx_http_martech_variable_set(v, (ctx && ctx->source)
                                             ? &ctx->source->name : NULL);

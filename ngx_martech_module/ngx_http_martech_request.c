@@ -2,23 +2,22 @@
 /*
  * Copyright (C) ngx_martech_module contributors
  *
- * ACCESS phase: everything that the request line and the headers decide is
- * decided before a byte of the body is read.
+ * Everything that the request line and the headers decide, before a byte of
+ * the body is read.
  *
- * This handler refuses or has no opinion; it never grants, so that other
- * rules of the location keep their meaning under "satisfy any".
+ * This runs in the CONTENT phase, not in ACCESS: there it would come before
+ * allow, deny and auth_request, because handlers of modules loaded later run
+ * earlier, and a denied address could find out which keys exist.
  */
 
 
 #include "ngx_http_martech.h"
 
 
-static ngx_int_t ngx_http_martech_access_path(ngx_http_request_t *r,
+static ngx_int_t ngx_http_martech_request_path(ngx_http_request_t *r,
     ngx_http_martech_ctx_t *ctx);
-static ngx_uint_t ngx_http_martech_access_media_type(ngx_http_request_t *r);
-static ngx_uint_t ngx_http_martech_access_encoded(ngx_http_request_t *r);
-static ngx_int_t ngx_http_martech_access_refuse(ngx_http_request_t *r,
-    ngx_http_martech_reason_e reason);
+static ngx_uint_t ngx_http_martech_request_media_type(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_martech_request_encoded(ngx_http_request_t *r);
 
 
 static ngx_str_t  ngx_http_martech_media_types[] = {
@@ -30,70 +29,42 @@ static ngx_str_t  ngx_http_martech_media_types[] = {
 };
 
 
-ngx_int_t
-ngx_http_martech_access_handler(ngx_http_request_t *r)
+ngx_uint_t
+ngx_http_martech_request(ngx_http_request_t *r,
+    ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_ctx_t *ctx)
 {
-    ngx_http_martech_ctx_t       *ctx;
-    ngx_http_martech_loc_conf_t  *mlcf;
-
-    mlcf = ngx_http_get_module_loc_conf(r, ngx_http_martech_module);
-
-    /* error_page has brought an answered request here, see collect */
-
-    if (!mlcf->collect || r != r->main || r->error_page) {
-        return NGX_DECLINED;
-    }
-
-    ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_martech_ctx_t));
-
-    if (ctx == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    ngx_http_set_ctx(r, ctx, ngx_http_martech_module);
-
-    if (ngx_http_martech_access_path(r, ctx) != NGX_OK) {
-        return ngx_http_martech_access_refuse(r,
-                                             NGX_HTTP_MARTECH_REFUSED_PATH);
+    if (ngx_http_martech_request_path(r, ctx) != NGX_OK) {
+        return NGX_HTTP_MARTECH_REFUSED_PATH;
     }
 
     if (r->method != NGX_HTTP_POST) {
-        return ngx_http_martech_access_refuse(r,
-                                             NGX_HTTP_MARTECH_REFUSED_METHOD);
+        return NGX_HTTP_MARTECH_REFUSED_METHOD;
     }
 
-    if (ngx_http_martech_access_encoded(r)) {
-        return ngx_http_martech_access_refuse(r,
-                                           NGX_HTTP_MARTECH_REFUSED_ENCODING);
+    if (ngx_http_martech_request_encoded(r)) {
+        return NGX_HTTP_MARTECH_REFUSED_ENCODING;
     }
 
-    if (!ngx_http_martech_access_media_type(r)) {
-        return ngx_http_martech_access_refuse(r,
-                                         NGX_HTTP_MARTECH_REFUSED_MEDIA_TYPE);
+    if (!ngx_http_martech_request_media_type(r)) {
+        return NGX_HTTP_MARTECH_REFUSED_MEDIA_TYPE;
     }
 
     if (r->headers_in.content_length_n > (off_t) mlcf->limits.batch_size_max) {
-        return ngx_http_martech_access_refuse(r,
-                                          NGX_HTTP_MARTECH_REFUSED_BODY_SIZE);
+        return NGX_HTTP_MARTECH_REFUSED_BODY_SIZE;
     }
 
-    switch (ngx_http_martech_source_request(r, mlcf, ctx)) {
-
-    case NGX_OK:
-    case NGX_DECLINED:
-        return NGX_DECLINED;
-
-    default:
-        return ngx_http_martech_access_refuse(r,
-                                        NGX_HTTP_MARTECH_REFUSED_KEY_UNKNOWN);
+    if (ngx_http_martech_source_request(r, mlcf, ctx) == NGX_ERROR) {
+        return NGX_HTTP_MARTECH_REFUSED_KEY_UNKNOWN;
     }
+
+    return MARTECH_OK;
 }
 
 
 /* The part of the URI behind the location must be v1/ and a known word. */
 
 static ngx_int_t
-ngx_http_martech_access_path(ngx_http_request_t *r,
+ngx_http_martech_request_path(ngx_http_request_t *r,
     ngx_http_martech_ctx_t *ctx)
 {
     u_char                    *p, *end;
@@ -161,7 +132,7 @@ ngx_http_martech_access_path(ngx_http_request_t *r,
  */
 
 static ngx_uint_t
-ngx_http_martech_access_media_type(ngx_http_request_t *r)
+ngx_http_martech_request_media_type(ngx_http_request_t *r)
 {
     size_t            len;
     ngx_str_t        *type;
@@ -206,7 +177,7 @@ ngx_http_martech_access_media_type(ngx_http_request_t *r)
 /* NGINX keeps no pointer to Content-Encoding of a request. */
 
 static ngx_uint_t
-ngx_http_martech_access_encoded(ngx_http_request_t *r)
+ngx_http_martech_request_encoded(ngx_http_request_t *r)
 {
     ngx_uint_t        i;
     ngx_list_part_t  *part;
@@ -240,41 +211,4 @@ ngx_http_martech_access_encoded(ngx_http_request_t *r)
     }
 
     return 0;
-}
-
-
-static ngx_int_t
-ngx_http_martech_access_refuse(ngx_http_request_t *r,
-    ngx_http_martech_reason_e reason)
-{
-    ngx_int_t                  rc;
-    ngx_http_core_loc_conf_t  *clcf;
-
-    /* under "satisfy any" another rule may still let the request in */
-
-    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-
-    if (reason == NGX_HTTP_MARTECH_REFUSED_KEY_UNKNOWN
-        && clcf->satisfy == NGX_HTTP_SATISFY_ANY)
-    {
-        return NGX_HTTP_UNAUTHORIZED;
-    }
-
-    if (r->headers_in.expect) {
-
-        /* no "100 Continue" for a body that nobody wants */
-
-        r->expect_tested = 1;
-        r->keepalive = 0;
-    }
-
-    rc = ngx_http_martech_answer_refused(r, reason, "", -1);
-
-    if (rc >= NGX_HTTP_SPECIAL_RESPONSE || rc == NGX_ERROR) {
-        return rc;
-    }
-
-    ngx_http_finalize_request(r, rc);
-
-    return NGX_DONE;
 }
