@@ -97,11 +97,13 @@ typedef enum {
 /* Limits on what comes from outside.  Set by martech_limits_default(). */
 typedef struct {
     size_t    event_size_max;       /* bytes of one event as sent, 32 KiB */
-    size_t    batch_size_max;       /* bytes of a request body, 500 KiB */
+    size_t    batch_size_max;       /* bytes of a request body, 500 KiB;
+                                       applied by who reads the body */
     uint32_t  batch_count_max;      /* events of a request, 2500 */
     uint32_t  message_id_max;       /* characters, 100 */
     uint32_t  depth_max;            /* nested arrays and objects, 32 */
-    uint32_t  tokens_max;           /* values in one body, 262144 */
+    uint32_t  tokens_max;           /* values in one body, 262144; applied
+                                       by who provides the tape */
     uint32_t  key_size_max;         /* bytes of a member name, 1024;
                                        at most 65535 */
     size_t    string_size_max;      /* bytes of a string, 32 KiB */

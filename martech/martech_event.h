@@ -68,7 +68,8 @@ typedef struct {
 typedef struct {
     martech_event_type_t    type;
     martech_str_t           message_id;   /* un-escaped; into id_buf or the
-                                             text; set on most refusals, too */
+                                             text; set on refusals, too, but
+                                             for those of fields or of itself */
     martech_str_t           identity;     /* what chooses the shard; into the
                                              text or identity_buf */
     const char             *field;        /* of a refusal: JSON pointer in the

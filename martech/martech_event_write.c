@@ -379,7 +379,8 @@ martech_write_integrations(martech_event_t *ev)
     martech_put_text(ev, ",\"integrations\":");
 
     if (own == MARTECH_JSON_NONE || batch == MARTECH_JSON_NONE) {
-        martech_put_str(ev, martech_json_text(ev->batch->tape, own ? own : batch));
+        martech_put_str(ev, martech_json_text(ev->batch->tape,
+                                              own ? own : batch));
         return;
     }
 

@@ -161,7 +161,8 @@ martech_field_is(const martech_event_t *ev, unsigned field,
 
     node = ev->fields[field];
 
-    return node != MARTECH_JSON_NONE && ev->batch->tape->nodes[node].kind == kind;
+    return node != MARTECH_JSON_NONE
+           && ev->batch->tape->nodes[node].kind == kind;
 }
 
 

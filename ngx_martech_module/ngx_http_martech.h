@@ -231,6 +231,7 @@ struct ngx_http_martech_worker_s {
     ngx_uint_t                       waiting;      /* replies to come */
     time_t                           logged;       /* last repeat of a fault */
     ngx_event_t                      reconnect;
+    ngx_event_t                      hold;         /* of a shutdown */
     ngx_event_t                      flush;        /* posted, once a round */
     ngx_connection_t                 dummy;        /* for timers' log lines */
     u_char                          *buffer;       /* replies */
@@ -296,7 +297,7 @@ typedef enum {
     NGX_HTTP_MARTECH_VERDICT_REJECTED,
     NGX_HTTP_MARTECH_VERDICT_REFUSED,      /* the request, not its events */
     NGX_HTTP_MARTECH_VERDICT_UNAVAILABLE,
-    NGX_HTTP_MARTECH_VERDICT_PENDING       /* the client left before */
+    NGX_HTTP_MARTECH_VERDICT_PENDING       /* ended before the outcome */
 } ngx_http_martech_verdict_e;
 
 

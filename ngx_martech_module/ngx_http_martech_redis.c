@@ -58,6 +58,7 @@ static ngx_int_t ngx_http_martech_redis_reply(
     ngx_http_martech_worker_t *worker);
 static void ngx_http_martech_redis_waiting(ngx_http_martech_worker_t *worker,
     ngx_uint_t progress);
+static void ngx_http_martech_redis_held(ngx_event_t *ev);
 static void ngx_http_martech_redis_timeout(ngx_http_martech_worker_t *worker);
 static void ngx_http_martech_redis_shutdown(
     ngx_http_martech_worker_t *worker);
@@ -80,6 +81,11 @@ ngx_http_martech_redis_init(ngx_http_martech_worker_t *worker)
     worker->reconnect.data = &worker->dummy;
     worker->reconnect.log = worker->log;
     worker->reconnect.cancelable = 1;
+
+    worker->hold.handler = ngx_http_martech_redis_held;
+    worker->hold.data = &worker->dummy;
+    worker->hold.log = worker->log;
+    worker->hold.cancelable = 1;
 
     worker->flush.handler = ngx_http_martech_redis_flush_handler;
     worker->flush.data = &worker->dummy;
@@ -792,25 +798,52 @@ ngx_http_martech_redis_waiting(ngx_http_martech_worker_t *worker,
 
 /*
  * A worker that shuts down stays while there are events to store: always when
- * Redis takes them, and during an outage as long as requests would be taken.
- * Timers that are not cancelable make it stay.
+ * Redis takes them, where the deadline of the next reply makes it stay; and
+ * during an outage as long as requests would be taken, by a timer of its own.
  */
 
 void
 ngx_http_martech_redis_update(ngx_http_martech_worker_t *worker)
 {
-    ngx_uint_t  hold;
+    ngx_uint_t  ready;
+    ngx_msec_t  down;
 
     worker->stats->gauges[NGX_HTTP_MARTECH_GAUGE_WAITING] = worker->ring.live;
     worker->stats->gauges[NGX_HTTP_MARTECH_GAUGE_BUFFER] = worker->ring.size;
 
-    hold = worker->ring.live > 0 && ngx_http_martech_redis_accepts(worker);
-
-    worker->reconnect.cancelable = !hold;
+    ready = (worker->state == NGX_HTTP_MARTECH_REDIS_READY);
 
     if (worker->peer.connection) {
-        worker->peer.connection->read->cancelable = !hold;
+        worker->peer.connection->read->cancelable = !ready
+                                                    || worker->ring.live == 0;
     }
+
+    worker->hold.cancelable = ready || worker->ring.live == 0;
+
+    if (worker->hold.cancelable || worker->hold.timer_set
+        || !ngx_http_martech_redis_accepts(worker))
+    {
+        return;
+    }
+
+    down = ngx_current_msec - worker->down_since;
+
+    ngx_add_timer(&worker->hold, worker->conf->timeout - down);
+}
+
+
+/* The outage has lasted too long to be waited for, or it is over. */
+
+static void
+ngx_http_martech_redis_held(ngx_event_t *ev)
+{
+    ngx_connection_t           *dummy;
+    ngx_http_martech_worker_t  *worker;
+
+    dummy = ev->data;
+    worker = dummy->data;
+
+    ngx_http_martech_redis_update(worker);
 }
 
 
@@ -877,6 +910,10 @@ ngx_http_martech_redis_close(ngx_http_martech_worker_t *worker)
 
     if (worker->reconnect.timer_set) {
         ngx_del_timer(&worker->reconnect);
+    }
+
+    if (worker->hold.timer_set) {
+        ngx_del_timer(&worker->hold);
     }
 
     ngx_http_martech_redis_disconnect(worker);

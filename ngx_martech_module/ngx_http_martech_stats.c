@@ -17,8 +17,6 @@
  */
 
 
-#include <signal.h>
-
 #include "ngx_http_martech.h"
 
 

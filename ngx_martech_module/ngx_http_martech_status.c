@@ -38,7 +38,8 @@ static ngx_http_martech_metric_t
     [NGX_HTTP_MARTECH_COUNT_BYTES] =
         { "body_bytes", "bytes of request bodies" },
     [NGX_HTTP_MARTECH_COUNT_ABORTED] =
-        { "requests_aborted", "clients that left before the answer" },
+        { "requests_aborted", "parked requests that ended before redis "
+          "answered" },
     [NGX_HTTP_MARTECH_COUNT_CONNECTS] =
         { "redis_connects", "connections to redis made ready" },
     [NGX_HTTP_MARTECH_COUNT_FAILURES] =
