@@ -1,0 +1,86 @@
+
+/*
+ * Copyright (C) ngx_martech_module contributors
+ *
+ * A batch: events on their way to a destination in one request, the records
+ * that stand for them, and the outcome.
+ */
+
+
+#ifndef _FWD_BATCH_H_INCLUDED_
+#define _FWD_BATCH_H_INCLUDED_
+
+
+#include "fwd_buf.h"
+#include "fwd_list.h"
+#include "fwd_outcome.h"
+#include "fwd_queue.h"
+
+
+#define FWD_BATCH_MAPPED_MAX  (256 * 1024 * 1024)
+
+
+struct fwd_batch_s {
+    fwd_link_t            link;
+    fwd_core_t           *core;
+    fwd_dest_t           *dest;
+
+    fwd_item_t          **items;         /* sorted by shard and ID; a slot is
+                                            never NULL */
+    uint32_t              items_count;
+    uint32_t              items_size;
+
+    martech_str_t        *records;       /* JSON texts, in the order of the
+                                            items */
+    uint32_t             *record_items;  /* index of the item of a record */
+    uint32_t              records_count;
+    uint32_t              records_size;
+    size_t                bytes;         /* of all records */
+    fwd_buf_t             mapped;        /* what a map has made */
+    unsigned              mapped_used:1; /* records are offsets into mapped
+                                            until fwd_batch_seal() */
+
+    uint64_t              started_us;    /* monotonic */
+    uint32_t              attempt;       /* highest of the items, from 1 */
+
+    /* set by the kind before it calls fwd_batch_done() */
+    fwd_outcome_t         outcome;
+    int                   status;        /* HTTP status, 0 if there is none */
+    uint64_t              wait_ms;       /* of THROTTLED and PAUSED: hold the
+                                            destination; 0: not asked */
+    char                  reason[256];   /* for the log, never personal */
+};
+
+
+/* NULL if out of memory. */
+fwd_batch_t *fwd_batch_create(fwd_core_t *core, fwd_dest_t *dest);
+
+/* Frees the batch, not its items. */
+void fwd_batch_free(fwd_batch_t *batch);
+
+/* Adds an item without records. */
+fwd_rc_t fwd_batch_add(fwd_batch_t *batch, fwd_item_t *item) FWD_MUST_CHECK;
+
+/*
+ * Adds a record of the last item: a slice that lives as long as the item, or
+ * bytes that are copied.
+ */
+fwd_rc_t fwd_batch_add_slice(fwd_batch_t *batch, martech_str_t text)
+    FWD_MUST_CHECK;
+fwd_rc_t fwd_batch_add_copy(fwd_batch_t *batch, const void *data, size_t len)
+    FWD_MUST_CHECK;
+
+/* Takes the last item out again, with its records. */
+void fwd_batch_pop(fwd_batch_t *batch);
+
+/* No record is added any more: records become slices of the final text. */
+void fwd_batch_seal(fwd_batch_t *batch);
+
+/* Forgets the records, to build them anew. */
+void fwd_batch_reset_records(fwd_batch_t *batch);
+
+/* fwd_dest.c: the kind is through with the batch; outcome is set. */
+void fwd_batch_done(fwd_batch_t *batch);
+
+
+#endif /* _FWD_BATCH_H_INCLUDED_ */

@@ -1,0 +1,112 @@
+
+/*
+ * Copyright (C) ngx_martech_module contributors
+ *
+ * A destination over all shards of an engine: decides what is sent when,
+ * judges outcomes, and hands events to their queues to be finished.  How
+ * something is sent is the business of its kind.
+ */
+
+
+#ifndef _FWD_DEST_H_INCLUDED_
+#define _FWD_DEST_H_INCLUDED_
+
+
+#include "fwd_batch.h"
+#include "fwd_engine.h"
+#include "fwd_map.h"
+#include "fwd_queue.h"
+
+
+/*
+ * A kind of destination.  create() checks what can be checked without I/O.
+ * send() takes a sealed batch with at least one record and calls
+ * fwd_batch_done() once, later.  destroy() ends what is under way without
+ * calling done; NULL is allowed.
+ */
+typedef struct {
+    const char           *name;
+    fwd_rc_t            (*create)(void **ctx, fwd_core_t *core,
+                                  const fwd_dest_conf_t *conf,
+                                  fwd_error_t *err);
+    void                (*send)(void *ctx, fwd_batch_t *batch);
+    void                (*destroy)(void *ctx);
+} fwd_kind_t;
+
+
+struct fwd_dest_s {
+    fwd_engine_t         *engine;
+    const fwd_dest_conf_t  *conf;
+    const fwd_kind_t     *kind;
+    void                 *ctx;           /* of the kind */
+    fwd_map_t            *map;           /* NULL: events go as they are */
+    uint32_t              index;
+
+    fwd_link_t            again;         /* batches to be sent as they are:
+                                            halves, and paused ones */
+    fwd_link_t            ready;         /* queues with fresh items */
+    fwd_link_t            lane;          /* retries, by due, shard, ID */
+    uint32_t              lane_count;
+    uint32_t              lane_loads;    /* loads of retries under way */
+    uint32_t              fresh_count;   /* items ready, all queues */
+    size_t                fresh_bytes;
+    uint64_t              fresh_ms;      /* monotonic, since when ready */
+    uint32_t              window_count;  /* fresh items in memory, in any
+                                            state */
+    size_t                window_bytes;
+    uint32_t              retry_count;   /* retry items in memory */
+    uint32_t              inflight_count;  /* batches */
+    uint32_t              turn;          /* fresh batches since a retry */
+    uint32_t              next_fetch;    /* where the next load starts */
+    uint32_t              paused_count;  /* pauses in a row */
+    uint64_t              hold_ms;       /* monotonic, nothing sent before */
+    uint64_t              due_ms;        /* wall clock, no retry of any queue
+                                            is due before */
+    fwd_post_t            run;
+    uv_timer_t            timer;
+    fwd_log_limit_t       limit;         /* of failures of the map */
+    unsigned              behind:1;      /* some queue may be behind */
+    unsigned              timer_open:1;
+};
+
+
+fwd_rc_t fwd_dest_init(fwd_dest_t *dest, fwd_engine_t *engine,
+    const fwd_dest_conf_t *conf, uint32_t index, fwd_error_t *err)
+    FWD_MUST_CHECK;
+void fwd_dest_close(fwd_dest_t *dest);
+void fwd_dest_cleanup(fwd_dest_t *dest);
+
+/* Something changed: look what can be sent, at the end of the round. */
+void fwd_dest_wake(fwd_dest_t *dest);
+
+/* 1 if one more event of that size may be held in memory. */
+int fwd_dest_has_room(const fwd_dest_t *dest, size_t bytes);
+
+/* Retries that may still be loaded. */
+uint32_t fwd_dest_retry_room(const fwd_dest_t *dest);
+
+/* A retry of some queue is due at this time (wall clock). */
+void fwd_dest_due(fwd_dest_t *dest, uint64_t due_ms);
+
+/* Puts a loaded retry into the lane. */
+void fwd_dest_add_retry(fwd_dest_t *dest, fwd_item_t *item);
+
+/*
+ * fwd_select.c: the next batch to be sent, or NULL.  *wait_ms is set to the
+ * time after which there may be one without anything else happening.
+ */
+fwd_batch_t *fwd_dest_select(fwd_dest_t *dest, uint64_t *wait_ms);
+
+/*
+ * fwd_select.c: makes the records of a batch.  Items that give none are
+ * finished; what does not fit any more goes back.  FWD_NONE if nothing is
+ * left to send, FWD_AGAIN if that is for want of memory.
+ */
+fwd_rc_t fwd_dest_fill(fwd_dest_t *dest, fwd_batch_t *batch) FWD_MUST_CHECK;
+
+
+extern const fwd_kind_t  fwd_kind_http;
+extern const fwd_kind_t  fwd_kind_file;
+
+
+#endif /* _FWD_DEST_H_INCLUDED_ */

@@ -1,0 +1,62 @@
+
+/*
+ * Copyright (C) ngx_martech_module contributors
+ *
+ * One event loop with everything in it: connections, shards, destinations.
+ * Nothing is shared with another engine, so there may be several.
+ */
+
+
+#ifndef _FWD_ENGINE_H_INCLUDED_
+#define _FWD_ENGINE_H_INCLUDED_
+
+
+#include "fwd_config.h"
+#include "fwd_core.h"
+#include "fwd_event.h"
+#include "fwd_redis.h"
+#include "fwd_script.h"
+
+
+struct fwd_engine_s {
+    fwd_core_t           *core;
+    const fwd_config_t   *conf;
+    fwd_redis_t          *redis;         /* all commands but reading */
+    fwd_reader_t         *reader;
+    fwd_args_t            args;          /* of the command being built */
+    fwd_reader_tape_t     tape;
+    fwd_shard_t          *shards;
+    uint32_t              shards_count;
+    fwd_dest_t           *dests;
+    uint32_t              dests_count;
+    uv_timer_t            tick;
+    uint64_t              stop_ms;       /* monotonic, end of patience */
+    void                (*stopped)(void *data);
+    void                 *stopped_data;
+
+    unsigned              checked:1;     /* the server was looked at */
+    unsigned              stopping:1;
+    unsigned              releasing:1;   /* leases are being given back */
+};
+
+
+/* Starts to work; conf and core stay the caller's.  FWD_ERROR with a text. */
+fwd_rc_t fwd_engine_start(fwd_engine_t *engine, fwd_core_t *core,
+    const fwd_config_t *conf, fwd_error_t *err) FWD_MUST_CHECK;
+
+/*
+ * Stops reading and sending, waits for what is on its way up to the
+ * configured time, gives the leases back, and calls stopped().
+ */
+void fwd_engine_stop(fwd_engine_t *engine, void (*stopped)(void *data),
+    void *data);
+
+/* Closes what is left; run the loop until it is empty, then free. */
+void fwd_engine_close(fwd_engine_t *engine);
+void fwd_engine_free(fwd_engine_t *engine);
+
+/* The index of a destination by name, or -1. */
+int fwd_engine_dest(const fwd_engine_t *engine, martech_str_t name);
+
+
+#endif /* _FWD_ENGINE_H_INCLUDED_ */

@@ -1,0 +1,315 @@
+
+/*
+ * Copyright (C) ngx_martech_module contributors
+ *
+ * The Lua side of the atomic steps.
+ *
+ * PERSIST on the ledger, which has no expiry, changes nothing; but it is a
+ * write that Redis permits when its memory is full, and after a first write
+ * a script is let through to its end.  So the steps, which in sum free
+ * memory, work when nothing else does.  Without it a full Redis could never
+ * be drained.
+ */
+
+
+#include "fwd_lua.h"
+#include "fwd_script.h"
+
+
+/* The lease, first thing in every script but claim. */
+#define FWD_LUA_FENCE                                                         \
+    "local lease = redis.call('GET', KEYS[1])\n"                              \
+    "if not lease or string.match(lease, '^%d+') ~= ARGV[1] then\n"           \
+    "  return 'FENCED'\n"                                                     \
+    "end\n"
+
+#define FWD_LUA_PERMIT                                                        \
+    "redis.call('PERSIST', KEYS[2])\n"
+
+/* IDs as text: a before b?  Numbers of Lua are too small for them. */
+#define FWD_LUA_BEFORE                                                        \
+    "local function less(a, b)\n"                                             \
+    "  if #a ~= #b then return #a < #b end\n"                                 \
+    "  return a < b\n"                                                        \
+    "end\n"                                                                   \
+    "local function before(a, b)\n"                                           \
+    "  local am, as = string.match(a, '^(%d+)-(%d+)$')\n"                     \
+    "  local bm, bs = string.match(b, '^(%d+)-(%d+)$')\n"                     \
+    "  if am ~= bm then return less(am, bm) end\n"                            \
+    "  return less(as, bs)\n"                                                 \
+    "end\n"
+
+#define FWD_LUA_COUNT                                                         \
+    "local function count(field, n)\n"                                        \
+    "  if n > 0 then redis.call('HINCRBY', KEYS[2], field, n) end\n"          \
+    "end\n"
+
+/* Takes an event out of q or retry: 1 if it was there. */
+#define FWD_LUA_TAKE                                                          \
+    "local function take(id)\n"                                               \
+    "  local n = redis.call('XDEL', KEYS[3], id)\n"                           \
+    "  local m = redis.call('ZREM', KEYS[4], id)\n"                           \
+    "  if m > 0 then redis.call('HDEL', KEYS[5], id) end\n"                   \
+    "  if n + m > 0 then return 1 end\n"                                      \
+    "  return 0\n"                                                            \
+    "end\n"
+
+
+static const char *const  fwd_lua[FWD_SCRIPT_COUNT] = {
+
+    [FWD_SCRIPT_CLAIM] =
+    "local lease = redis.call('GET', KEYS[1])\n"
+    "redis.call('PERSIST', KEYS[2])\n"
+    "if lease then\n"
+    "  local epoch, name = string.match(lease, '^(%d+) (.*)$')\n"
+    "  if name == ARGV[2] and epoch == ARGV[1] then\n"
+    "    redis.call('PEXPIRE', KEYS[1], ARGV[3])\n"
+    "    return { 1, tonumber(epoch) }\n"
+    "  end\n"
+    "  if not (name == ARGV[2] and ARGV[4] == '1') then\n"
+    "    return { 0, lease }\n"
+    "  end\n"
+    "end\n"
+    "local epoch = redis.call('INCR', KEYS[2])\n"
+    "redis.call('SET', KEYS[1], string.format('%d %s', epoch, ARGV[2]),\n"
+    "           'PX', ARGV[3])\n"
+    "return { 1, epoch }\n",
+
+    [FWD_SCRIPT_RENEW] =
+    FWD_LUA_FENCE
+    "return redis.call('PEXPIRE', KEYS[1], ARGV[2])\n",
+
+    [FWD_SCRIPT_RELEASE] =
+    FWD_LUA_FENCE
+    "return redis.call('DEL', KEYS[1])\n",
+
+    /*
+     * Redis 6.2 answers entries that are gone as ids like any other; they
+     * are found when they are read.  From 7.0 on they are the third element
+     * and no longer pending, so here is the last place to see them.
+     */
+
+    [FWD_SCRIPT_RECOVER] =
+    FWD_LUA_FENCE
+    FWD_LUA_PERMIT
+    FWD_LUA_COUNT
+    "local made = 0\n"
+    "local r = redis.pcall('XGROUP', 'CREATE', KEYS[3], ARGV[2], '0',\n"
+    "                      'MKSTREAM')\n"
+    "if not r.err then\n"
+    "  made = 1\n"
+    "elseif not string.find(r.err, 'BUSYGROUP', 1, true) then\n"
+    "  return r\n"
+    "end\n"
+    "local c = redis.call('XAUTOCLAIM', KEYS[3], ARGV[2], ARGV[3], 0,\n"
+    "                     ARGV[4], 'COUNT', ARGV[5], 'JUSTID')\n"
+    "local gone = c[3] or {}\n"
+    "for _, id in ipairs(gone) do\n"
+    "  redis.call('XADD', KEYS[4], '*', 'event', id, 'id', '', 'src', '',\n"
+    "             'e', '', 'reason', 'missing', 'status', 0,\n"
+    "             'attempts', 0, 'at', ARGV[6])\n"
+    "end\n"
+    "count('bad', #gone)\n"
+    "if c[1] == '0-0' then\n"
+
+    /* names of dead processes would pile up; only empty ones may go */
+
+    "  for _, info in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[3],\n"
+    "                                   ARGV[2])) do\n"
+    "    local name, pending\n"
+    "    for i = 1, #info, 2 do\n"
+    "      if info[i] == 'name' then name = info[i + 1] end\n"
+    "      if info[i] == 'pending' then pending = info[i + 1] end\n"
+    "    end\n"
+    "    if pending == 0 and name ~= ARGV[3] then\n"
+    "      redis.call('XGROUP', 'DELCONSUMER', KEYS[3], ARGV[2], name)\n"
+    "    end\n"
+    "  end\n"
+    "end\n"
+    "return { c[1], #c[2], #gone, made }\n",
+
+    /*
+     * A pointer under an ID that is not greater than the last of q is
+     * refused, and that means "routed already" only because entries are
+     * routed in order.  An older entry can be pending: a stopped owner that
+     * woke up has read it.  Then nothing is done but to say so.
+     *
+     * A fault (a key of a wrong type) leaves the events pending: what was
+     * written so far is counted, and refused the next time.
+     */
+
+    [FWD_SCRIPT_ROUTE] =
+    FWD_LUA_FENCE
+    FWD_LUA_BEFORE
+    "local n = tonumber(ARGV[4])\n"
+    "local at = 5 + n\n"
+    "local dests = #KEYS - 4\n"
+    "local fault\n"
+    "local after = {}\n"
+    "for d = 1, dests do\n"
+    "  after[d] = at\n"
+    "  if ARGV[at + 1] == '*' then at = at + 2\n"
+    "  else at = at + 2 + tonumber(ARGV[at + 1]) end\n"
+    "end\n"
+    "local first = n > 0 and ARGV[5] or ARGV[at]\n"
+    "if n > 0 and ARGV[at] and before(ARGV[at], first) then\n"
+    "  first = ARGV[at]\n"
+    "end\n"
+    "local p = redis.call('XPENDING', KEYS[3], ARGV[2])\n"
+    "if p[2] and before(p[2], first) then return 'PENDING' end\n"
+    FWD_LUA_PERMIT
+    FWD_LUA_COUNT
+    "local answer = { n }\n"
+    "local fresh = {}\n"
+    "local function put(d, j)\n"
+    "  local r = redis.pcall('XADD', KEYS[4 + d], ARGV[4 + j], '', '')\n"
+    "  if type(r) ~= 'table' then\n"
+    "    fresh[j] = true\n"
+    "    return 1\n"
+    "  end\n"
+    "  if not string.find(r.err, 'equal or smaller', 1, true) then\n"
+    "    fault = r\n"
+    "  end\n"
+    "  answer[#answer + 1] = d\n"
+    "  answer[#answer + 1] = j\n"
+    "  return 0\n"
+    "end\n"
+    "for d = 1, dests do\n"
+    "  local added, i = 0, after[d]\n"
+    "  if ARGV[i + 1] == '*' then\n"
+    "    for j = 1, n do added = added + put(d, j) end\n"
+    "  else\n"
+    "    for j = i + 2, i + 1 + tonumber(ARGV[i + 1]) do\n"
+    "      added = added + put(d, tonumber(ARGV[j]))\n"
+    "    end\n"
+    "  end\n"
+    "  count('routed:' .. ARGV[i], added)\n"
+    "end\n"
+    "if fault then return fault end\n"
+    "if n > 0 and #answer == 1 then\n"
+    "  count('in', redis.call('XACK', KEYS[3], ARGV[2],\n"
+    "                         unpack(ARGV, 5, 4 + n)))\n"
+    "else\n"
+
+    /* the group was made anew: what has no new pointer was counted once */
+
+    "  local added = 0\n"
+    "  for j = 1, n do\n"
+    "    local acked = redis.call('XACK', KEYS[3], ARGV[2], ARGV[4 + j])\n"
+    "    if fresh[j] then added = added + acked end\n"
+    "  end\n"
+    "  count('in', added)\n"
+    "end\n"
+    "for i = at, #ARGV, 5 do\n"
+    "  if redis.call('XACK', KEYS[3], ARGV[2], ARGV[i]) == 1 then\n"
+    "    redis.call('XADD', KEYS[4], '*', 'event', ARGV[i],\n"
+    "               'id', ARGV[i + 1], 'src', ARGV[i + 2],\n"
+    "               'e', ARGV[i + 3], 'reason', ARGV[i + 4],\n"
+    "               'status', 0, 'attempts', 0, 'at', ARGV[3])\n"
+    "    count('bad', 1)\n"
+    "  end\n"
+    "end\n"
+    "return answer\n",
+
+    /*
+     * Ids go to XDEL all at once; those that were not in q are looked for
+     * in retry.  Most batches come from one of the two only.
+     */
+
+    [FWD_SCRIPT_DONE] =
+    FWD_LUA_FENCE
+    FWD_LUA_PERMIT
+    FWD_LUA_COUNT
+    "local function finish(from, to)\n"
+    "  if to < from then return 0 end\n"
+    "  local n = redis.call('XDEL', KEYS[3], unpack(ARGV, from, to))\n"
+    "  if n < to - from + 1 then\n"
+    "    n = n + redis.call('ZREM', KEYS[4], unpack(ARGV, from, to))\n"
+    "    redis.call('HDEL', KEYS[5], unpack(ARGV, from, to))\n"
+    "  end\n"
+    "  return n\n"
+    "end\n"
+    "local n = tonumber(ARGV[3])\n"
+    "local done = finish(4, 3 + n)\n"
+    "local drop = finish(4 + n, #ARGV)\n"
+    "count('done:' .. ARGV[2], done)\n"
+    "count('drop:' .. ARGV[2], drop)\n"
+    "return { done, drop }\n",
+
+    [FWD_SCRIPT_RETRY] =
+    FWD_LUA_FENCE
+    FWD_LUA_PERMIT
+    FWD_LUA_COUNT
+    "local n = 0\n"
+    "for i = 3, #ARGV, 3 do\n"
+    "  local id = ARGV[i]\n"
+    "  if redis.call('XDEL', KEYS[3], id) == 1\n"
+    "     or redis.call('ZSCORE', KEYS[4], id)\n"
+    "  then\n"
+    "    redis.call('ZADD', KEYS[4], ARGV[i + 1], id)\n"
+    "    if ARGV[i + 2] == '1' then\n"
+    "      redis.call('HINCRBY', KEYS[5], id, 1)\n"
+    "      n = n + 1\n"
+    "    end\n"
+    "  end\n"
+    "end\n"
+    "count('retry:' .. ARGV[2], n)\n"
+    "return n\n",
+
+    [FWD_SCRIPT_DEAD] =
+    FWD_LUA_FENCE
+    FWD_LUA_PERMIT
+    FWD_LUA_COUNT
+    FWD_LUA_TAKE
+    "local n = 0\n"
+    "for i = 4, #ARGV, 7 do\n"
+    "  if take(ARGV[i]) == 1 then\n"
+    "    redis.call('XADD', KEYS[6], '*', 'event', ARGV[i],\n"
+    "               'id', ARGV[i + 1], 'src', ARGV[i + 2],\n"
+    "               'e', ARGV[i + 3], 'reason', ARGV[i + 4],\n"
+    "               'status', ARGV[i + 5], 'attempts', ARGV[i + 6],\n"
+    "               'at', ARGV[3])\n"
+    "    n = n + 1\n"
+    "  end\n"
+    "end\n"
+    "count('dead:' .. ARGV[2], n)\n"
+    "return n\n",
+
+    [FWD_SCRIPT_TRIM] =
+    FWD_LUA_FENCE
+    FWD_LUA_BEFORE
+    "local keep\n"
+    "local function hold(id)\n"
+    "  if id and (not keep or before(id, keep)) then keep = id end\n"
+    "end\n"
+    "for _, info in ipairs(redis.call('XINFO', 'GROUPS', KEYS[2])) do\n"
+    "  local name, last\n"
+    "  for i = 1, #info, 2 do\n"
+    "    if info[i] == 'name' then name = info[i + 1] end\n"
+    "    if info[i] == 'last-delivered-id' then last = info[i + 1] end\n"
+    "  end\n"
+    "  if name == ARGV[2] then keep = last end\n"
+    "end\n"
+    "if not keep then return { 0, '' } end\n"
+
+    /* the last delivered one is routed unless it is pending: see below */
+
+    "local ms, seq = string.match(keep, '^(%d+)-(%d+)$')\n"
+    "if #seq < 15 then\n"
+    "  keep = ms .. '-' .. string.format('%d', tonumber(seq) + 1)\n"
+    "end\n"
+    "hold(redis.call('XPENDING', KEYS[2], ARGV[2])[2])\n"
+    "for i = 3, #KEYS do\n"
+    "  local e = redis.call('XRANGE', KEYS[i], '-', '+', 'COUNT', 1)[1]\n"
+    "  hold(e and e[1])\n"
+    "end\n"
+    "for i = 3, #ARGV do hold(ARGV[i]) end\n"
+    "return { redis.call('XTRIM', KEYS[2], 'MINID', keep), keep }\n"
+};
+
+
+const char *const *
+fwd_lua_texts(void)
+{
+    return fwd_lua;
+}

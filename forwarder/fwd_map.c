@@ -1,0 +1,293 @@
+
+/*
+ * Copyright (C) ngx_martech_module contributors
+ *
+ * jq as the language of maps.
+ *
+ * The prelude shadows every built-in that looks outside; it stands on the
+ * first line of the program, so line numbers of errors stay true, and as
+ * "import" and "include" may only come first, it makes them syntax errors.
+ * ~/.jq is not read because jq finds it by $HOME, and there is none.
+ */
+
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <jq.h>
+#include <jv.h>
+
+#include "fwd_buf.h"
+#include "fwd_map.h"
+#include "fwd_units.h"
+
+
+#define FWD_MAP_PROGRAM_MAX  (FWD_MAP_SIZE_MAX + 4096)
+
+
+struct fwd_map_s {
+    jq_state             *jq;
+    jv                    settings;
+};
+
+
+typedef struct {
+    fwd_report_t         *report;
+    const char           *file;
+} fwd_map_errors_t;
+
+
+static jv fwd_map_settings(const fwd_dest_conf_t *conf);
+static void fwd_map_compile_error(void *data, jv msg);
+static void fwd_map_run_error(void *data, jv msg);
+static fwd_rc_t fwd_map_output(jv value, fwd_map_record_pt record,
+    void *data, fwd_error_t *err);
+
+
+static const char  fwd_map_prelude[] =
+    "def env: {}; "
+    "def input: error(\"input is not available\"); "
+    "def inputs: error(\"inputs is not available\"); "
+    "def debug: .; def debug(f): .; def stderr: .; "
+    "def input_filename: null; def input_line_number: null; "
+    "def modulemeta: error(\"modulemeta is not available\"); "
+    "def get_search_list: []; "
+    "def now: error(\"now is not available, use .now\"); "
+    "def halt: error(\"halt is not available\"); "
+    "def halt_error: error(\"halt_error is not available\"); "
+    "def halt_error(f): error(\"halt_error is not available\"); ";
+
+
+fwd_rc_t
+fwd_map_create(fwd_map_t **out, const fwd_dest_conf_t *conf,
+    fwd_report_t *report)
+{
+    int                ok;
+    size_t             errors;
+    fwd_buf_t          program;
+    fwd_map_t         *map;
+    const char        *text;
+    fwd_map_errors_t   sink;
+
+    errors = report->count;
+
+    map = calloc(1, sizeof(fwd_map_t));
+    if (map == NULL) {
+        fwd_report(report, conf->desc->map_file, 0, "out of memory");
+        return FWD_ERROR;
+    }
+
+    map->settings = fwd_map_settings(conf);
+
+    map->jq = jq_init();
+    if (map->jq == NULL) {
+        fwd_report(report, conf->desc->map_file, 0, "out of memory");
+        fwd_map_destroy(map);
+        return FWD_ERROR;
+    }
+
+    sink.report = report;
+    sink.file = conf->desc->map_file;
+    jq_set_error_cb(map->jq, fwd_map_compile_error, &sink);
+    jq_set_attr(map->jq, jv_string("JQ_LIBRARY_PATH"), jv_array());
+
+    fwd_buf_init(&program, FWD_MAP_PROGRAM_MAX);
+    fwd_buf_add_string(&program, fwd_map_prelude);
+    fwd_buf_add_string(&program, conf->desc->map);
+    text = fwd_buf_string(&program);
+
+    ok = (text != NULL) && jq_compile(map->jq, text);
+
+    fwd_buf_free(&program);
+    jq_set_error_cb(map->jq, fwd_map_run_error, NULL);
+
+    if (!ok) {
+        if (report->count == errors) {
+            fwd_report(report, sink.file, 0, "is no valid jq program");
+        }
+
+        fwd_map_destroy(map);
+        return FWD_ERROR;
+    }
+
+    *out = map;
+
+    return FWD_OK;
+}
+
+
+void
+fwd_map_destroy(fwd_map_t *map)
+{
+    if (map == NULL) {
+        return;
+    }
+
+    if (map->jq != NULL) {
+        jq_teardown(&map->jq);
+    }
+
+    jv_free(map->settings);
+    free(map);
+}
+
+
+/* Secrets are left out: a record may end in a log of the other side. */
+
+static jv
+fwd_map_settings(const fwd_dest_conf_t *conf)
+{
+    jv                    settings, value;
+    size_t                i;
+    uint64_t              number;
+    const char           *text;
+    const fwd_setting_t  *setting;
+
+    settings = jv_object();
+
+    for (i = 0; i < conf->desc->settings_count; i++) {
+        setting = &conf->desc->settings[i];
+        text = conf->values[i];
+
+        if (text == NULL || setting->secret) {
+            continue;
+        }
+
+        if (setting->kind == FWD_SETTING_NUMBER
+            && fwd_units_number(&number, text) == FWD_OK)
+        {
+            value = jv_number((double) number);
+
+        } else if (setting->kind == FWD_SETTING_BOOL) {
+            value = jv_bool(strcmp(text, "true") == 0);
+
+        } else {
+            value = jv_string(text);
+        }
+
+        settings = jv_object_set(settings, jv_string(setting->name), value);
+    }
+
+    return settings;
+}
+
+
+static void
+fwd_map_compile_error(void *data, jv msg)
+{
+    size_t             line;
+    const char        *text, *p;
+    fwd_map_errors_t  *sink = data;
+
+    msg = jq_format_error(msg);
+    text = jv_string_value(msg);
+
+    /* "jq: error: ... at <top-level>, line 3:\n..." */
+
+    line = 0;
+    p = strstr(text, ", line ");
+
+    if (p != NULL) {
+        line = (size_t) strtoul(p + 7, NULL, 10);
+    }
+
+    fwd_report(sink->report, sink->file, line, "%.*s",
+               (int) strcspn(text, "\n"), text);
+
+    jv_free(msg);
+}
+
+
+/* Messages at run time may hold values of the event: nobody sees them. */
+
+static void
+fwd_map_run_error(void *data, jv msg)
+{
+    (void) data;
+
+    jv_free(msg);
+}
+
+
+fwd_rc_t
+fwd_map_run(fwd_map_t *map, martech_str_t event, uint64_t now_ms,
+    fwd_map_record_pt record, void *data, fwd_error_t *err)
+{
+    jv        input, value;
+    unsigned  n;
+    fwd_rc_t  rc;
+
+    value = jv_parse_sized((const char *) event.data, (int) event.len);
+
+    if (!jv_is_valid(value)) {
+        jv_free(value);
+        return fwd_error(err, "event cannot be parsed by jq");
+    }
+
+    input = jv_object_set(jv_object(), jv_string("event"), value);
+    input = jv_object_set(input, jv_string("settings"),
+                          jv_copy(map->settings));
+    input = jv_object_set(input, jv_string("now"),
+                          jv_number((double) now_ms / 1000));
+
+    jq_start(map->jq, input, 0);
+
+    rc = FWD_OK;
+
+    for (n = 0; rc == FWD_OK; n++) {
+        value = jq_next(map->jq);
+
+        if (!jv_is_valid(value)) {
+
+            if (jv_invalid_has_msg(jv_copy(value)) || jq_halted(map->jq)) {
+                rc = fwd_error(err, "the map ended with an error");
+            }
+
+            jv_free(value);
+            break;
+        }
+
+        if (n == FWD_MAP_RECORDS_MAX) {
+            jv_free(value);
+            rc = fwd_error(err, "the map gave more than %d records",
+                           FWD_MAP_RECORDS_MAX);
+            break;
+        }
+
+        rc = fwd_map_output(value, record, data, err);
+    }
+
+    /* gives the input back now, and not at the next event */
+    jq_start(map->jq, jv_null(), 0);
+
+    return rc;
+}
+
+
+static fwd_rc_t
+fwd_map_output(jv value, fwd_map_record_pt record, void *data,
+    fwd_error_t *err)
+{
+    jv        text;
+    fwd_rc_t  rc;
+
+    if (jv_get_kind(value) != JV_KIND_OBJECT) {
+        rc = fwd_error(err, "the map gave %s, allowed are objects",
+                       jv_kind_name(jv_get_kind(value)));
+        jv_free(value);
+        return rc;
+    }
+
+    text = jv_dump_string(value, 0);
+
+    rc = record(data, jv_string_value(text),
+                (size_t) jv_string_length_bytes(jv_copy(text)));
+
+    jv_free(text);
+
+    if (rc != FWD_OK) {
+        return fwd_error(err, "out of memory");
+    }
+
+    return FWD_OK;
+}

@@ -1,0 +1,52 @@
+
+/*
+ * Copyright (C) ngx_martech_module contributors
+ *
+ * What an answer means for the events that were sent: the classes, and the
+ * table of HTTP statuses.  Pure: no I/O, no clock.
+ */
+
+
+#ifndef _FWD_OUTCOME_H_INCLUDED_
+#define _FWD_OUTCOME_H_INCLUDED_
+
+
+#include "fwd.h"
+
+
+typedef enum {
+    FWD_OUTCOME_DELIVERED = 0,    /* done */
+    FWD_OUTCOME_RETRY,            /* again, after a wait */
+    FWD_OUTCOME_THROTTLED,        /* again; the whole destination waits */
+    FWD_OUTCOME_REJECTED,         /* never again: split, then dead letter */
+    FWD_OUTCOME_PAUSED,           /* not the events' fault (a full disk):
+                                     again as it is, no attempt is used */
+    FWD_OUTCOME_MAP_ERROR,        /* the map failed: dead letter */
+    FWD_OUTCOME_DROPPED,          /* the map gave no record: finished */
+    FWD_OUTCOME_MISSING           /* the event is not in Redis any more */
+} fwd_outcome_t;
+
+
+#define FWD_RETRY_AFTER_MIN_MS  1000
+#define FWD_RETRY_AFTER_MAX_MS  (3600 * 1000)
+
+
+/* The name used in logs and dead letters; never NULL. */
+const char *fwd_outcome_name(fwd_outcome_t outcome);
+
+/*
+ * Class of a final HTTP status.  A status outside 100 to 599 is RETRY, as an
+ * answer that cannot be understood says nothing about the event.
+ */
+fwd_outcome_t fwd_outcome_http(int status);
+
+/*
+ * Reads a Retry-After value, seconds or an HTTP date, into a wait from
+ * now_ms (wall clock), clamped to the limits above.  FWD_NONE if it is
+ * neither; then *wait_ms is untouched.
+ */
+fwd_rc_t fwd_outcome_retry_after(uint64_t *wait_ms, const char *text,
+    uint64_t now_ms) FWD_MUST_CHECK;
+
+
+#endif /* _FWD_OUTCOME_H_INCLUDED_ */

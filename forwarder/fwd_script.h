@@ -1,0 +1,138 @@
+
+/*
+ * Copyright (C) ngx_martech_module contributors
+ *
+ * The atomic steps of docs/SPEC.md section 5 as Lua scripts, the building of
+ * their arguments, and the reading of their answers.
+ *
+ * KEYS[1] of every script is the lease and ARGV[1] the epoch of the caller; a
+ * script whose caller does not hold the lease changes nothing.  Every script
+ * may be sent again when its reply was lost: a second run changes nothing and
+ * counts nothing.
+ */
+
+
+#ifndef _FWD_SCRIPT_H_INCLUDED_
+#define _FWD_SCRIPT_H_INCLUDED_
+
+
+#include "fwd.h"
+#include "fwd_buf.h"
+#include "fwd_id.h"
+#include "fwd_redis.h"
+
+
+typedef enum {
+    /*
+     * keys: owner, epoch; args: present epoch ("0": none), name, lease ms,
+     * "1" to take over a lease under our own name.
+     * Answers { 1, epoch } or { 0, value of owner }.
+     */
+    FWD_SCRIPT_CLAIM = 0,
+
+    /* keys: owner; args: epoch, lease ms. */
+    FWD_SCRIPT_RENEW,
+
+    /* keys: owner; args: epoch. */
+    FWD_SCRIPT_RELEASE,
+
+    /*
+     * Makes the group if it is not there and gives all pending entries to
+     * one consumer; entries that are gone are counted as bad.
+     * keys: owner, ledger, in, dead:_entry; args: epoch, group, consumer,
+     * cursor, count, now ms.
+     * Answers { next cursor, claimed, gone, group made }.
+     */
+    FWD_SCRIPT_RECOVER,
+
+    /*
+     * keys: owner, ledger, in, dead:_entry, q of each destination;
+     * args: epoch, group, now ms, number of events, their IDs; for each
+     * destination its name and "*", or a count and that many positions (from
+     * 1); then for each bad entry: ID, id, src, e, reason.
+     * Answers the number of events, and then two numbers for each pointer
+     * that was there already: destination and event, from 1.  Or "PENDING":
+     * an older entry waits, and has to be routed first.
+     */
+    FWD_SCRIPT_ROUTE,
+
+    /*
+     * keys: owner, ledger, q, retry, try; args: epoch, destination, number
+     * of delivered, their IDs, the IDs of dropped ones.
+     * Answers { delivered, dropped }.
+     */
+    FWD_SCRIPT_DONE,
+
+    /*
+     * keys: owner, ledger, q, retry, try; args: epoch, destination, then for
+     * each event: ID, due time, "1" if the attempt counts.
+     */
+    FWD_SCRIPT_RETRY,
+
+    /*
+     * keys: owner, ledger, q, retry, try, dead; args: epoch, destination,
+     * now ms, then for each event: ID, id, src, e, reason, status, attempts.
+     */
+    FWD_SCRIPT_DEAD,
+
+    /*
+     * keys: owner, in, q of each destination; args: epoch, group, then the
+     * smallest IDs of retry sets.
+     * Answers { number of entries removed, the ID up to which }.
+     */
+    FWD_SCRIPT_TRIM,
+
+    FWD_SCRIPT_COUNT
+} fwd_script_t;
+
+
+/* Arguments of a command; used again for each. */
+typedef struct {
+    const char          **argv;
+    size_t               *lens;
+    uint32_t              count;
+    uint32_t              size;
+    unsigned              failed:1;      /* out of memory */
+    fwd_buf_t             scratch;       /* numbers and IDs as text */
+    uint32_t             *offsets;       /* UINT32_MAX, or into scratch */
+    char                  sha[FWD_SCRIPT_COUNT][41];
+} fwd_args_t;
+
+
+void fwd_args_init(fwd_args_t *args);
+void fwd_args_free(fwd_args_t *args);
+
+/* Starts a call of a script with that many keys; keys come first. */
+void fwd_args_script(fwd_args_t *args, fwd_script_t script, uint32_t keys);
+
+/* Starts another command. */
+void fwd_args_reset(fwd_args_t *args);
+
+/* Slices must live until the command is sent. */
+void fwd_args_add(fwd_args_t *args, const void *data, size_t len);
+void fwd_args_text(fwd_args_t *args, const char *text);
+void fwd_args_number(fwd_args_t *args, uint64_t number);
+void fwd_args_id(fwd_args_t *args, fwd_id_t id);
+
+/* A due time: Unix ms with a fraction, which tells batches apart. */
+void fwd_args_due(fwd_args_t *args, double due);
+
+/* Sends what was built.  Return value as of fwd_redis_command(). */
+fwd_rc_t fwd_args_send(fwd_args_t *args, fwd_redis_t *r,
+    fwd_redis_reply_pt cb, void *data, uint64_t timeout_ms) FWD_MUST_CHECK;
+
+
+/* What the connection loads. */
+fwd_redis_scripts_t fwd_script_texts(void);
+
+/*
+ * Judges a reply: FWD_OK, FWD_FENCED, FWD_AGAIN (lost, or the script was not
+ * known and has been loaded again: send it once more) or FWD_ERROR (any other
+ * error reply).  An answer that says the server is away makes the connection
+ * reconnect.
+ */
+fwd_rc_t fwd_script_result(fwd_redis_t *r, const redisReply *reply)
+    FWD_MUST_CHECK;
+
+
+#endif /* _FWD_SCRIPT_H_INCLUDED_ */

@@ -1,0 +1,452 @@
+
+/*
+ * Copyright (C) ngx_martech_module contributors
+ *
+ * What a destination sends next.
+ *
+ * Batches that were cut in halves, or paused, come first.  Then retries and
+ * fresh events take turns, 1 to 3, so that old failures cannot starve new
+ * events.  Retries are sent in the sets in which they failed: such a set has
+ * one due time, with a random fraction, and a fixed order (shard, ID), so
+ * its request comes out the same also after a restart.
+ */
+
+
+#include <stdlib.h>
+
+#include "fwd_dest.h"
+#include "fwd_shard.h"
+
+
+#define FWD_TURN_FRESH   3               /* fresh batches for one of retries */
+#define FWD_FILL_LOG_MS  1000
+
+
+typedef struct {
+    fwd_batch_t          *batch;
+    fwd_rc_t              rc;
+} fwd_select_sink_t;
+
+
+static fwd_batch_t *fwd_select_again(fwd_dest_t *dest);
+static int fwd_select_lane_ready(const fwd_dest_t *dest);
+static int fwd_select_fresh_ready(const fwd_dest_t *dest, uint64_t *wait_ms);
+static fwd_batch_t *fwd_select_lane(fwd_dest_t *dest);
+static fwd_batch_t *fwd_select_fresh(fwd_dest_t *dest);
+static uint32_t fwd_select_queue(fwd_dest_t *dest, fwd_queue_t *queue,
+    fwd_batch_t *batch, size_t *bytes);
+static int fwd_select_order(const void *a, const void *b);
+static fwd_rc_t fwd_fill_item(fwd_dest_t *dest, fwd_batch_t *batch,
+    fwd_item_t *item);
+static void fwd_fill_failed(fwd_dest_t *dest, const fwd_item_t *item,
+    const fwd_error_t *err);
+static fwd_rc_t fwd_fill_record(void *data, const char *text, size_t len);
+static void fwd_fill_return(fwd_dest_t *dest, fwd_item_t **items,
+    uint32_t count);
+
+
+fwd_batch_t *
+fwd_dest_select(fwd_dest_t *dest, uint64_t *wait_ms)
+{
+    int           lane, fresh;
+    fwd_batch_t  *batch;
+
+    if (!fwd_list_empty(&dest->again)) {
+        return fwd_select_again(dest);
+    }
+
+    lane = fwd_select_lane_ready(dest);
+    fresh = fwd_select_fresh_ready(dest, wait_ms);
+
+    if (lane && (!fresh || dest->turn >= FWD_TURN_FRESH)) {
+        dest->turn = 0;
+        batch = fwd_select_lane(dest);
+
+    } else if (fresh) {
+        dest->turn++;
+        batch = fwd_select_fresh(dest);
+
+    } else {
+        return NULL;
+    }
+
+    if (batch != NULL && batch->items_count == 0) {
+
+        /* what is ready belongs to shards that are in doubt */
+
+        fwd_batch_free(batch);
+        return NULL;
+    }
+
+    return batch;
+}
+
+
+static fwd_batch_t *
+fwd_select_again(fwd_dest_t *dest)
+{
+    fwd_batch_t  *batch;
+
+    batch = fwd_list_data(dest->again.next, fwd_batch_t, link);
+    fwd_list_remove(&batch->link);
+
+    fwd_batch_reset_records(batch);
+
+    return batch;
+}
+
+
+/* A set is complete when no load is under way; but do not wait for ever. */
+
+static int
+fwd_select_lane_ready(const fwd_dest_t *dest)
+{
+    return dest->lane_count != 0
+           && (dest->lane_loads == 0
+               || dest->lane_count >= 2 * dest->conf->limits.batch_count
+               || fwd_dest_retry_room(dest) == 0);
+}
+
+
+/* With nothing under way waiting gains nothing. */
+
+static int
+fwd_select_fresh_ready(const fwd_dest_t *dest, uint64_t *wait_ms)
+{
+    uint64_t             age;
+    const fwd_limits_t  *limits;
+
+    if (dest->fresh_count == 0) {
+        return 0;
+    }
+
+    limits = &dest->conf->limits;
+
+    if (dest->inflight_count == 0
+        || dest->fresh_count >= limits->batch_count
+        || dest->fresh_bytes >= limits->batch_bytes)
+    {
+        return 1;
+    }
+
+    age = fwd_core_now_ms(dest->engine->core) - dest->fresh_ms;
+
+    if (age >= limits->linger_ms) {
+        return 1;
+    }
+
+    if (limits->linger_ms - age < *wait_ms) {
+        *wait_ms = limits->linger_ms - age;
+    }
+
+    return 0;
+}
+
+
+static fwd_batch_t *
+fwd_select_lane(fwd_dest_t *dest)
+{
+    double        due;
+    fwd_item_t   *item;
+    fwd_batch_t  *batch;
+
+    batch = fwd_batch_create(dest->engine->core, dest);
+    if (batch == NULL) {
+        return NULL;
+    }
+
+    due = fwd_list_data(dest->lane.next, fwd_item_t, link)->due;
+
+    while (!fwd_list_empty(&dest->lane)
+           && batch->items_count < dest->conf->limits.batch_count)
+    {
+        item = fwd_list_data(dest->lane.next, fwd_item_t, link);
+
+        if (item->due > due || fwd_batch_add(batch, item) != FWD_OK) {
+            break;
+        }
+
+        fwd_list_remove(&item->link);
+        item->waiting = 0;
+        dest->lane_count--;
+    }
+
+    return batch;
+}
+
+
+static fwd_batch_t *
+fwd_select_fresh(fwd_dest_t *dest)
+{
+    size_t        bytes;
+    uint32_t      queues_count, count;
+    fwd_link_t   *first, *link;
+    fwd_batch_t  *batch;
+
+    batch = fwd_batch_create(dest->engine->core, dest);
+    if (batch == NULL) {
+        return NULL;
+    }
+
+    bytes = 0;
+    queues_count = 0;
+    first = NULL;
+
+    while (!fwd_list_empty(&dest->ready)
+           && batch->items_count < dest->conf->limits.batch_count
+           && bytes < dest->conf->limits.batch_bytes)
+    {
+        link = dest->ready.next;
+
+        if (link == first) {
+            break;                       /* all had their turn */
+        }
+
+        count = fwd_select_queue(dest,
+                                 fwd_list_data(link, fwd_queue_t, ready),
+                                 batch, &bytes);
+        queues_count += (count != 0);
+
+        if (link->next != NULL) {
+
+            /* something is left: behind the others, for fairness */
+
+            fwd_list_remove(link);
+            fwd_list_push(&dest->ready, link);
+
+            if (first == NULL) {
+                first = link;
+            }
+        }
+    }
+
+    /* the oldest ones are on their way */
+    dest->fresh_ms = fwd_core_now_ms(dest->engine->core);
+
+    if (queues_count > 1) {
+        qsort(batch->items, batch->items_count, sizeof(fwd_item_t *),
+              fwd_select_order);
+    }
+
+    return batch;
+}
+
+
+static uint32_t
+fwd_select_queue(fwd_dest_t *dest, fwd_queue_t *queue, fwd_batch_t *batch,
+    size_t *bytes)
+{
+    size_t       size;
+    uint32_t     count;
+    fwd_item_t  *item;
+
+    if (!fwd_shard_owned(queue->shard)) {
+        return 0;
+    }
+
+    count = 0;
+
+    while (!fwd_list_empty(&queue->fresh)
+           && batch->items_count < dest->conf->limits.batch_count)
+    {
+        item = fwd_list_data(queue->fresh.next, fwd_item_t, link);
+        size = item->event->text.len;
+
+        if (batch->items_count != 0
+            && *bytes + size > dest->conf->limits.batch_bytes)
+        {
+            *bytes = dest->conf->limits.batch_bytes;
+            break;
+        }
+
+        if (fwd_batch_add(batch, item) != FWD_OK) {
+            break;
+        }
+
+        (void) fwd_queue_take_fresh(queue);
+
+        *bytes += size;
+        count++;
+    }
+
+    return count;
+}
+
+
+static int
+fwd_select_order(const void *a, const void *b)
+{
+    const fwd_item_t  *one, *two;
+
+    one = *(fwd_item_t *const *) a;
+    two = *(fwd_item_t *const *) b;
+
+    if (one->queue->shard->index != two->queue->shard->index) {
+        return one->queue->shard->index < two->queue->shard->index ? -1 : 1;
+    }
+
+    return fwd_id_compare(one->event->id, two->event->id);
+}
+
+
+fwd_rc_t
+fwd_dest_fill(fwd_dest_t *dest, fwd_batch_t *batch)
+{
+    uint32_t      i, count;
+    fwd_rc_t      rc;
+    fwd_item_t   *item, **items;
+
+    rc = FWD_NONE;
+    items = batch->items;
+    count = batch->items_count;
+
+    batch->items_count = 0;
+    batch->attempt = 0;
+
+    for (i = 0; i < count; i++) {
+        item = items[i];
+
+        if (item->queue == NULL) {
+            fwd_item_free(item);
+            continue;
+        }
+
+        if (!fwd_shard_owned(item->queue->shard)) {
+            fwd_queue_forget(item);
+            continue;
+        }
+
+        /* the slot is free: no more were added than looked at */
+        items[batch->items_count++] = item;
+
+        rc = fwd_fill_item(dest, batch, item);
+
+        if (rc == FWD_NONE) {
+            continue;
+        }
+
+        if (rc == FWD_AGAIN
+            || (batch->bytes > dest->conf->limits.batch_bytes
+                && batch->items_count > 1))
+        {
+            fwd_batch_pop(batch);
+            fwd_fill_return(dest, &items[i], count - i);
+            break;
+        }
+
+        if (item->attempts + 1 > batch->attempt) {
+            batch->attempt = item->attempts + 1;
+        }
+    }
+
+    if (batch->items_count != 0) {
+        return FWD_OK;
+    }
+
+    return (rc == FWD_AGAIN) ? FWD_AGAIN : FWD_NONE;
+}
+
+
+/* FWD_NONE: the item has no record, and has left the batch. */
+
+static fwd_rc_t
+fwd_fill_item(fwd_dest_t *dest, fwd_batch_t *batch, fwd_item_t *item)
+{
+    uint32_t           records;
+    fwd_rc_t           rc;
+    fwd_error_t        err;
+    fwd_select_sink_t  sink;
+
+    if (dest->map == NULL) {
+        return fwd_batch_add_slice(batch, item->event->text) == FWD_OK
+               ? FWD_OK : FWD_AGAIN;
+    }
+
+    records = batch->records_count;
+    sink.batch = batch;
+    sink.rc = FWD_OK;
+
+    rc = fwd_map_run(dest->map, item->event->text, fwd_wall_ms(),
+                     fwd_fill_record, &sink, &err);
+
+    if (sink.rc != FWD_OK) {
+        return FWD_AGAIN;                /* memory, not the map */
+    }
+
+    if (rc == FWD_OK && batch->records_count != records) {
+        return FWD_OK;
+    }
+
+    fwd_batch_pop(batch);
+
+    if (rc == FWD_OK) {
+        item->dropped = 1;
+        fwd_queue_finish(item, FWD_FINISH_DONE);
+        return FWD_NONE;
+    }
+
+    fwd_fill_failed(dest, item, &err);
+
+    item->reason = fwd_outcome_name(FWD_OUTCOME_MAP_ERROR);
+    fwd_queue_finish(item, FWD_FINISH_DEAD);
+
+    return FWD_NONE;
+}
+
+
+/* A bad map fails on every event: not a line for each. */
+
+static void
+fwd_fill_failed(fwd_dest_t *dest, const fwd_item_t *item,
+    const fwd_error_t *err)
+{
+    uint32_t  suppressed;
+
+    if (!fwd_log_pass(&dest->limit, fwd_core_now_ms(dest->engine->core),
+                      FWD_FILL_LOG_MS, &suppressed))
+    {
+        return;
+    }
+
+    fwd_log(dest->engine->core->log, FWD_LOG_WARN, "map failed",
+            fwd_kv_text("destination", dest->conf->name),
+            fwd_kv_str("event", item->event->message_id),
+            fwd_kv_str("request", item->event->request_id),
+            fwd_kv_text("class", fwd_outcome_name(FWD_OUTCOME_MAP_ERROR)),
+            fwd_kv_text("reason", err->text),
+            fwd_kv_int("suppressed", suppressed));
+}
+
+
+static fwd_rc_t
+fwd_fill_record(void *data, const char *text, size_t len)
+{
+    fwd_select_sink_t  *sink = data;
+
+    sink->rc = fwd_batch_add_copy(sink->batch, text, len);
+
+    return sink->rc;
+}
+
+
+/* From the last to the first, each to the front of where it came from. */
+
+static void
+fwd_fill_return(fwd_dest_t *dest, fwd_item_t **items, uint32_t count)
+{
+    fwd_item_t  *item;
+
+    while (count-- > 0) {
+        item = items[count];
+
+        if (item->queue == NULL) {
+            fwd_item_free(item);
+
+        } else if (item->retry) {
+            fwd_dest_add_retry(dest, item);
+
+        } else {
+            fwd_queue_add_fresh(item->queue, item, 1);
+        }
+    }
+}

@@ -1,0 +1,54 @@
+
+/*
+ * Copyright (C) ngx_martech_module contributors
+ *
+ * Signature of outgoing requests, Standard Webhooks 1.0.0, and the ids that
+ * go with it.  Pure: the time is an argument.
+ */
+
+
+#ifndef _FWD_SIGN_H_INCLUDED_
+#define _FWD_SIGN_H_INCLUDED_
+
+
+#include "fwd.h"
+
+
+#define FWD_SIGN_KEY_MIN    24           /* bytes, by the specification */
+#define FWD_SIGN_KEY_MAX    64
+#define FWD_SIGN_TEXT_MAX   48           /* "v1," + 44 of base64, zero */
+#define FWD_SIGN_ID_MAX     128          /* a message id with its zero */
+
+
+typedef struct {
+    unsigned char         bytes[FWD_SIGN_KEY_MAX];
+    size_t                len;
+} fwd_sign_key_t;
+
+
+/*
+ * Reads "whsec_" and base64 of 24 to 64 bytes.  FWD_ERROR with a text that
+ * holds no part of the secret.
+ */
+fwd_rc_t fwd_sign_key(fwd_sign_key_t *key, const char *secret,
+    fwd_error_t *err) FWD_MUST_CHECK;
+
+/*
+ * Writes the value of webhook-signature and a zero to out, which has
+ * FWD_SIGN_TEXT_MAX.  Signs id, "." , time in seconds, "." , body.
+ */
+void fwd_sign_v1(char *out, const fwd_sign_key_t *key, const char *id,
+    uint64_t now_s, const void *body, size_t len);
+
+/*
+ * Writes the id of one message and a zero to out, which has FWD_SIGN_ID_MAX:
+ * the event's own id if it is made of [A-Za-z0-9_-] only and part is 0, else
+ * the UUIDv5 of id and part.  part counts the requests of one event.
+ */
+void fwd_sign_id(char *out, martech_str_t message_id, uint32_t part);
+
+/* The same for a batch: the UUIDv5 over the ids (ended by "\n" each). */
+void fwd_sign_batch_id(char *out, const void *ids, size_t len);
+
+
+#endif /* _FWD_SIGN_H_INCLUDED_ */

@@ -1,0 +1,538 @@
+
+/*
+ * Copyright (C) ngx_martech_module contributors
+ *
+ * Settings and templates.
+ *
+ * In a template "{name}" stands for a setting and "{{" for a brace.  In the
+ * URL a setting at the very start is taken as it is (it is the base of the
+ * URL), all others are percent-encoded.  A header line with a setting that
+ * has no value is left out.
+ */
+
+
+#include <stdio.h>
+#include <string.h>
+
+#include <curl/curl.h>
+
+#include "fwd_buf.h"
+#include "fwd_secret.h"
+#include "fwd_target.h"
+#include "fwd_units.h"
+
+
+#define FWD_TARGET_SIZE_MAX  65536
+
+
+typedef struct {
+    fwd_yaml_t           *y;
+    fwd_dest_conf_t      *dest;
+    size_t                line;
+} fwd_target_t;
+
+
+static void fwd_target_settings(fwd_target_t *t);
+static void fwd_target_setting(fwd_target_t *t, const char *key,
+    yaml_node_t *node);
+static void fwd_target_check(fwd_target_t *t, const fwd_setting_t *setting,
+    const char *text);
+static fwd_rc_t fwd_target_check_url(const char *text, fwd_error_t *err);
+static const fwd_setting_t *fwd_target_find(const fwd_desc_t *desc,
+    const char *name, size_t len);
+static const char *fwd_target_expand(fwd_target_t *t, const char *what,
+    const char *template, int encode);
+static void fwd_target_http(fwd_target_t *t);
+static void fwd_target_headers(fwd_target_t *t);
+static int fwd_target_header_name(const char *name);
+static void fwd_target_file(fwd_target_t *t);
+static fwd_rc_t fwd_target_word(fwd_target_t *t, const char *what,
+    const char *text, const char *const *words, uint64_t *out);
+
+
+static const char *const  fwd_framing_words[] = {
+    [FWD_FRAMING_OBJECT] = "object",
+    [FWD_FRAMING_ARRAY] = "array",
+    [FWD_FRAMING_NDJSON] = "ndjson",
+    NULL
+};
+
+static const char *const  fwd_rotate_words[] = {
+    [FWD_ROTATE_NEVER] = "never",
+    [FWD_ROTATE_HOUR] = "hour",
+    [FWD_ROTATE_DAY] = "day",
+    NULL
+};
+
+
+void
+fwd_target_build(fwd_yaml_t *y, fwd_dest_conf_t *dest)
+{
+    size_t        errors;
+    fwd_target_t  t;
+
+    t.y = y;
+    t.dest = dest;
+    t.line = dest->line;
+
+    errors = y->report->count;
+
+    fwd_target_settings(&t);
+
+    if (y->report->count != errors) {
+        return;
+    }
+
+    if (dest->desc->kind == FWD_KIND_HTTP) {
+        fwd_target_http(&t);
+
+    } else {
+        fwd_target_file(&t);
+    }
+}
+
+
+static void
+fwd_target_settings(fwd_target_t *t)
+{
+    size_t            i;
+    const char       *key;
+    yaml_node_t      *map, *value;
+    fwd_dest_conf_t  *dest;
+
+    dest = t->dest;
+    map = dest->settings_node;
+
+    dest->values = fwd_pool_alloc(t->y->pool, dest->desc->settings_count
+                                              * sizeof(char *));
+
+    if (map != NULL && fwd_yaml_is_map(t->y, map, "settings")) {
+        t->line = fwd_yaml_line(map);
+        i = 0;
+
+        while (fwd_yaml_next(t->y, map, &i, &key, &value) == FWD_OK) {
+            fwd_target_setting(t, key, value);
+        }
+    }
+
+    for (i = 0; i < dest->desc->settings_count; i++) {
+
+        if (dest->values[i] != NULL) {
+            continue;
+        }
+
+        dest->values[i] = dest->desc->settings[i].dflt;
+
+        if (dest->values[i] == NULL && dest->desc->settings[i].required) {
+            fwd_report(t->y->report, t->y->file, t->line,
+                       "destinations.%s.settings.%s is missing", dest->name,
+                       dest->desc->settings[i].name);
+        }
+    }
+}
+
+
+static void
+fwd_target_setting(fwd_target_t *t, const char *key, yaml_node_t *node)
+{
+    const char           *text, *path;
+    fwd_error_t           err;
+    const fwd_setting_t  *setting;
+
+    setting = fwd_target_find(t->dest->desc, key, strlen(key));
+    t->line = fwd_yaml_line(node);
+
+    if (setting == NULL) {
+        fwd_report(t->y->report, t->y->file, t->line,
+                   "unknown setting \"%s\" of destination \"%s\"; its "
+                   "settings stand in %s/destination.yaml", key,
+                   t->dest->name, t->dest->desc->folder);
+        return;
+    }
+
+    path = fwd_pool_printf(t->y->pool, "destinations.%s.settings.%s",
+                           t->dest->name, key);
+
+    text = fwd_yaml_text(t->y, node, path);
+    if (text == NULL) {
+        return;
+    }
+
+    if (setting->secret) {
+        if (fwd_secret_read(&text, text, t->y->pool, &err) != FWD_OK) {
+            fwd_report(t->y->report, t->y->file, t->line, "\"%s\" %s", path,
+                       err.text);
+            return;
+        }
+    }
+
+    t->dest->values[setting - t->dest->desc->settings] = text;
+
+    fwd_target_check(t, setting, text);
+}
+
+
+static void
+fwd_target_check(fwd_target_t *t, const fwd_setting_t *setting,
+    const char *text)
+{
+    uint64_t      value;
+    const char   *wanted;
+    fwd_rc_t      rc;
+    fwd_error_t   err;
+    const char  **word;
+    fwd_buf_t     list;
+
+    err.text[0] = '\0';
+    rc = FWD_OK;
+    wanted = "";
+
+    switch (setting->kind) {
+
+    case FWD_SETTING_URL:
+        rc = fwd_target_check_url(text, &err);
+        wanted = err.text;
+        break;
+
+    case FWD_SETTING_PATH:
+        rc = (text[0] == '/') ? FWD_OK : FWD_ERROR;
+        wanted = "an absolute path";
+        break;
+
+    case FWD_SETTING_NUMBER:
+        rc = fwd_units_number(&value, text);
+        wanted = "a number";
+        break;
+
+    case FWD_SETTING_BOOL:
+        rc = (strcmp(text, "true") == 0 || strcmp(text, "false") == 0)
+             ? FWD_OK : FWD_ERROR;
+        wanted = "true or false";
+        break;
+
+    case FWD_SETTING_SIZE:
+        rc = fwd_units_size(&value, text);
+        wanted = "a size such as 512k, 64m, 1g";
+        break;
+
+    case FWD_SETTING_TIME:
+        rc = fwd_units_time(&value, text);
+        wanted = "a time such as 500ms, 10s, 5m, 2h";
+        break;
+
+    default:
+        break;
+    }
+
+    fwd_buf_init(&list, 1024);
+
+    if (rc == FWD_OK && setting->words != NULL) {
+        rc = FWD_ERROR;
+
+        for (word = setting->words; *word != NULL; word++) {
+            if (strcmp(*word, text) == 0) {
+                rc = FWD_OK;
+            }
+
+            fwd_buf_add_string(&list, list.len ? ", " : "one of ");
+            fwd_buf_add_string(&list, *word);
+        }
+
+        wanted = fwd_buf_string(&list);
+    }
+
+    if (rc != FWD_OK) {
+        fwd_report(t->y->report, t->y->file, t->line,
+                   "setting \"%s\" of destination \"%s\" is \"%s\", allowed "
+                   "is %s", setting->name, t->dest->name,
+                   setting->secret ? "(not shown)" : text,
+                   wanted ? wanted : "another value");
+    }
+
+    fwd_buf_free(&list);
+}
+
+
+static fwd_rc_t
+fwd_target_check_url(const char *text, fwd_error_t *err)
+{
+    char      *scheme, *host;
+    CURLU     *url;
+    fwd_rc_t   rc;
+
+    (void) fwd_error(err, "an http:// or https:// URL with a host");
+
+    url = curl_url();
+    if (url == NULL) {
+        return FWD_ERROR;
+    }
+
+    scheme = NULL;
+    host = NULL;
+    rc = FWD_ERROR;
+
+    if (strpbrk(text, " \t\r\n") == NULL
+        && curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK
+        && curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK
+        && curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK
+        && (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0)
+        && *host != '\0')
+    {
+        rc = FWD_OK;
+    }
+
+    curl_free(scheme);
+    curl_free(host);
+    curl_url_cleanup(url);
+
+    return rc;
+}
+
+
+static const fwd_setting_t *
+fwd_target_find(const fwd_desc_t *desc, const char *name, size_t len)
+{
+    size_t  i;
+
+    for (i = 0; i < desc->settings_count; i++) {
+        if (strlen(desc->settings[i].name) == len
+            && memcmp(desc->settings[i].name, name, len) == 0)
+        {
+            return &desc->settings[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+/* NULL if a setting has no value, or after a report. */
+
+static const char *
+fwd_target_expand(fwd_target_t *t, const char *what, const char *template,
+    int encode)
+{
+    char                 *safe;
+    const char           *p, *end, *value, *text;
+    fwd_buf_t             out;
+    const fwd_setting_t  *setting;
+
+    text = NULL;
+    fwd_buf_init(&out, FWD_TARGET_SIZE_MAX);
+
+    for (p = template; *p != '\0'; p++) {
+
+        if (*p != '{' || p[1] == '{') {
+            fwd_buf_add_char(&out, *p);
+            p += (*p == '{');
+            continue;
+        }
+
+        end = strchr(p, '}');
+        setting = (end == NULL) ? NULL
+                  : fwd_target_find(t->dest->desc, p + 1,
+                                    (size_t) (end - p - 1));
+
+        if (setting == NULL) {
+            fwd_report(t->y->report, t->dest->desc->folder, 0,
+                       "destination.yaml: %s is \"%s\", allowed in braces "
+                       "are the names of settings", what, template);
+            goto done;
+        }
+
+        value = t->dest->values[setting - t->dest->desc->settings];
+        if (value == NULL) {
+            goto done;
+        }
+
+        if (encode && p != template) {
+            safe = curl_easy_escape(NULL, value, 0);
+            fwd_buf_add_string(&out, safe ? safe : "");
+            curl_free(safe);
+
+        } else {
+            fwd_buf_add_string(&out, value);
+        }
+
+        p = end;
+    }
+
+    if (fwd_buf_string(&out) != NULL) {
+        text = fwd_pool_string(t->y->pool, out.data, out.len);
+    }
+
+done:
+
+    fwd_buf_free(&out);
+
+    return text;
+}
+
+
+static void
+fwd_target_http(fwd_target_t *t)
+{
+    const char             *text;
+    fwd_error_t             err;
+    fwd_http_target_t      *http;
+    const fwd_desc_http_t  *from;
+
+    http = &t->dest->http;
+    from = &t->dest->desc->http;
+
+    http->method = from->method;
+
+    http->url = fwd_target_expand(t, "request.url", from->url, 1);
+
+    if (http->url == NULL
+        || fwd_target_check_url(http->url, &err) != FWD_OK)
+    {
+        fwd_report(t->y->report, t->y->file, t->dest->line,
+                   "destination \"%s\" has no valid URL, allowed is "
+                   "an http:// or https:// URL with a host", t->dest->name);
+    }
+
+    text = fwd_target_expand(t, "request.framing", from->framing, 0);
+
+    if (text != NULL
+        && fwd_target_word(t, "framing", text, fwd_framing_words,
+                           &http->framing)
+           == FWD_OK
+        && http->framing == FWD_FRAMING_OBJECT)
+    {
+        /* one event a request, whatever the limits say */
+        t->dest->limits.batch_count = 1;
+    }
+
+    if (from->idempotency_header != NULL) {
+        if (!fwd_target_header_name(from->idempotency_header)) {
+            fwd_report(t->y->report, t->dest->desc->folder, 0,
+                       "destination.yaml: request.idempotency_header is "
+                       "\"%s\", allowed is the name of a header",
+                       from->idempotency_header);
+        }
+
+        http->idempotency_header = from->idempotency_header;
+    }
+
+    if (from->signature_secret != NULL) {
+        text = fwd_target_expand(t, "request.signature.secret",
+                                 from->signature_secret, 0);
+
+        if (text != NULL && fwd_sign_key(&http->key, text, &err) != FWD_OK) {
+            fwd_report(t->y->report, t->y->file, t->line,
+                       "the signing secret of destination \"%s\" %s",
+                       t->dest->name, err.text);
+        }
+    }
+
+    fwd_target_headers(t);
+}
+
+
+static void
+fwd_target_headers(fwd_target_t *t)
+{
+    size_t                  i;
+    const char             *text, *name;
+    fwd_http_target_t      *http;
+    const fwd_desc_http_t  *from;
+
+    http = &t->dest->http;
+    from = &t->dest->desc->http;
+
+    http->headers = fwd_pool_alloc(t->y->pool, (from->headers_count + 1)
+                                               * sizeof(char *));
+
+    http->headers[http->headers_count++] =
+                        fwd_pool_printf(t->y->pool, "Content-Type: %s",
+                                        from->content_type);
+
+    for (i = 0; i < from->headers_count; i++) {
+        name = from->headers[i].name;
+        text = fwd_target_expand(t, name, from->headers[i].value, 0);
+
+        if (text == NULL) {
+            continue;
+        }
+
+        if (!fwd_target_header_name(name) || strpbrk(text, "\r\n") != NULL) {
+            fwd_report(t->y->report, t->y->file, t->line,
+                       "header \"%s\" of destination \"%s\" has a bad name, "
+                       "or a line end in its value", name, t->dest->name);
+            continue;
+        }
+
+        http->headers[http->headers_count++] =
+                         fwd_pool_printf(t->y->pool, "%s: %s", name, text);
+    }
+}
+
+
+static int
+fwd_target_header_name(const char *name)
+{
+    return *name != '\0'
+           && name[strspn(name, "abcdefghijklmnopqrstuvwxyz"
+                          "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")] == '\0';
+}
+
+
+static void
+fwd_target_file(fwd_target_t *t)
+{
+    const char             *text;
+    fwd_file_target_t      *file;
+    const fwd_desc_file_t  *from;
+
+    file = &t->dest->file;
+    from = &t->dest->desc->file;
+
+    file->path = fwd_target_expand(t, "file.path", from->path, 0);
+
+    if (file->path == NULL || file->path[0] != '/') {
+        fwd_report(t->y->report, t->y->file, t->dest->line,
+                   "destination \"%s\" has no absolute path", t->dest->name);
+    }
+
+    text = fwd_target_expand(t, "file.rotate_size", from->rotate_size, 0);
+
+    if (text == NULL
+        || fwd_units_size(&file->rotate_bytes, text) != FWD_OK
+        || file->rotate_bytes < 4096)
+    {
+        fwd_report(t->y->report, t->y->file, t->line,
+                   "rotate_size of destination \"%s\" is \"%s\", allowed is "
+                   "4k or more", t->dest->name, text ? text : "");
+    }
+
+    text = fwd_target_expand(t, "file.rotate_every", from->rotate_every, 0);
+
+    if (text != NULL) {
+        (void) fwd_target_word(t, "rotate_every", text, fwd_rotate_words,
+                               &file->rotate_every);
+    }
+
+    /* a file has one end */
+    t->dest->limits.concurrency = 1;
+}
+
+
+static fwd_rc_t
+fwd_target_word(fwd_target_t *t, const char *what, const char *text,
+    const char *const *words, uint64_t *out)
+{
+    for (*out = 0; words[*out] != NULL; (*out)++) {
+        if (strcmp(words[*out], text) == 0) {
+            return FWD_OK;
+        }
+    }
+
+    *out = 0;
+    fwd_report(t->y->report, t->y->file, t->line,
+               "%s of destination \"%s\" is \"%s\", allowed are \"%s\", "
+               "\"%s\", \"%s\"", what, t->dest->name, text, words[0],
+               words[1], words[2]);
+
+    return FWD_ERROR;
+}

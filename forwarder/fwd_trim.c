@@ -1,0 +1,384 @@
+
+/*
+ * Copyright (C) ngx_martech_module contributors
+ *
+ * Trimming of the stream up to the first entry that somebody still needs.
+ *
+ * The script finds the first unrouted entry and the first pointer of each
+ * queue; the smallest ID of a retry set cannot be asked of Redis, so a lower
+ * bound of it is kept here: exact after a scan, then only lowered.
+ *
+ * Destinations that were taken out of the configuration with events waiting
+ * are found in the ledger: what they wait for is kept.
+ */
+
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fwd_dest.h"
+#include "fwd_shard.h"
+
+
+#define FWD_STRANGERS_MAX  256
+
+
+static int fwd_trim_ready(fwd_shard_t *shard);
+static void fwd_trim_reply(void *data, redisReply *reply);
+static void fwd_strangers_reply(void *data, redisReply *reply);
+static long long fwd_strangers_sum(const redisReply *ledger,
+    const char *what, const char *name);
+static void fwd_strangers_add(fwd_shard_t *shard, const char *name,
+    long long waiting);
+static void fwd_stranger_scan(fwd_shard_t *shard, fwd_stranger_t *stranger);
+static void fwd_stranger_scan_reply(void *data, redisReply *reply);
+
+
+void
+fwd_shard_trim(fwd_shard_t *shard)
+{
+    uint32_t       i;
+    fwd_args_t    *args;
+    fwd_engine_t  *engine;
+
+    if (!fwd_trim_ready(shard) || !shard->dirty || shard->trimming) {
+        return;
+    }
+
+    engine = shard->engine;
+    args = &engine->args;
+
+    fwd_fail(engine->core, FWD_FAIL_BEFORE_TRIM);
+
+    fwd_args_script(args, FWD_SCRIPT_TRIM,
+                    2 + engine->dests_count + shard->strangers_count);
+    fwd_args_add(args, shard->owner.data, shard->owner.len);
+    fwd_args_add(args, shard->in.data, shard->in.len);
+
+    for (i = 0; i < engine->dests_count; i++) {
+        fwd_args_add(args, shard->queues[i].q.data, shard->queues[i].q.len);
+    }
+
+    for (i = 0; i < shard->strangers_count; i++) {
+        fwd_args_add(args, shard->strangers[i].q.data,
+                     shard->strangers[i].q.len);
+    }
+
+    fwd_args_number(args, shard->epoch);
+    fwd_args_text(args, FWD_GROUP);
+
+    for (i = 0; i < engine->dests_count; i++) {
+        if (shard->queues[i].retry_some) {
+            fwd_args_id(args, shard->queues[i].retry_min);
+        }
+    }
+
+    for (i = 0; i < shard->strangers_count; i++) {
+        if (shard->strangers[i].retry_some) {
+            fwd_args_id(args, shard->strangers[i].retry_min);
+        }
+    }
+
+    if (fwd_args_send(args, engine->redis, fwd_trim_reply, shard, 0)
+        == FWD_OK)
+    {
+        shard->trimming = 1;
+        shard->dirty = 0;
+    }
+}
+
+
+/* Starts the scans that are missing. */
+
+static int
+fwd_trim_ready(fwd_shard_t *shard)
+{
+    int       ready;
+    uint32_t  i;
+
+    if (!shard->strangers_known) {
+        return 0;
+    }
+
+    ready = 1;
+
+    for (i = 0; i < shard->engine->dests_count; i++) {
+        fwd_queue_scan(&shard->queues[i]);
+
+        /* a retry that is being written may lower the bound */
+        ready &= shard->queues[i].retry_known;
+    }
+
+    for (i = 0; i < shard->strangers_count; i++) {
+        ready &= shard->strangers[i].known;
+    }
+
+    return ready;
+}
+
+
+static void
+fwd_trim_reply(void *data, redisReply *reply)
+{
+    fwd_rc_t      rc;
+    fwd_shard_t  *shard = data;
+
+    shard->trimming = 0;
+
+    rc = fwd_script_result(shard->engine->redis, reply);
+
+    if (rc == FWD_FENCED) {
+        fwd_shard_fenced(shard);
+        return;
+    }
+
+    if (rc == FWD_ERROR) {
+        fwd_shard_error(shard, "trim", reply);
+    }
+
+    if (rc != FWD_OK) {
+        shard->dirty = 1;
+        return;
+    }
+
+    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2
+        && reply->element[0]->integer != 0)
+    {
+        fwd_log(shard->engine->core->log, FWD_LOG_DEBUG, "stream trimmed",
+                fwd_kv_int("shard", shard->index),
+                fwd_kv_int("count", reply->element[0]->integer));
+    }
+}
+
+
+void
+fwd_shard_find_strangers(fwd_shard_t *shard)
+{
+    fwd_args_t  *args;
+
+    shard->strangers_known = 0;
+
+    args = &shard->engine->args;
+
+    fwd_args_reset(args);
+    fwd_args_text(args, "HGETALL");
+    fwd_args_add(args, shard->ledger.data, shard->ledger.len);
+
+    /* if it is lost the connection is, and we are asked again */
+
+    if (fwd_args_send(args, shard->engine->redis, fwd_strangers_reply, shard,
+                      0)
+        != FWD_OK)
+    {
+        return;
+    }
+}
+
+
+static void
+fwd_strangers_reply(void *data, redisReply *reply)
+{
+    size_t              i;
+    long long           waiting;
+    fwd_shard_t        *shard = data;
+    const char         *field;
+    martech_str_t       name;
+    const redisReply   *count;
+
+    if (reply == NULL || reply->type != REDIS_REPLY_ARRAY) {
+
+        if (reply != NULL && reply->type == REDIS_REPLY_ERROR) {
+            fwd_shard_error(shard, "ledger", reply);
+        }
+
+        return;
+    }
+
+    for (i = 0; i < shard->strangers_count; i++) {
+        free((char *) shard->strangers[i].q.data);
+    }
+
+    shard->strangers_count = 0;
+    shard->strangers_known = 1;
+
+    for (i = 0; i + 1 < reply->elements; i += 2) {
+
+        if (reply->element[i]->type != REDIS_REPLY_STRING
+            || reply->element[i + 1]->type != REDIS_REPLY_STRING)
+        {
+            continue;
+        }
+
+        field = reply->element[i]->str;
+        count = reply->element[i + 1];
+
+        if (strncmp(field, "routed:", 7) != 0) {
+            continue;
+        }
+
+        name.data = (const unsigned char *) field + 7;
+        name.len = strlen(field + 7);
+
+        if (fwd_engine_dest(shard->engine, name) >= 0) {
+            continue;
+        }
+
+        waiting = strtoll(count->str, NULL, 10)
+                  - fwd_strangers_sum(reply, "done:", field + 7)
+                  - fwd_strangers_sum(reply, "drop:", field + 7)
+                  - fwd_strangers_sum(reply, "dead:", field + 7);
+
+        if (waiting > 0) {
+            fwd_strangers_add(shard, field + 7, waiting);
+        }
+    }
+}
+
+
+static long long
+fwd_strangers_sum(const redisReply *ledger, const char *what,
+    const char *name)
+{
+    size_t       i, len;
+    const char  *field;
+
+    len = strlen(what);
+
+    for (i = 0; i + 1 < ledger->elements; i += 2) {
+        field = ledger->element[i]->str;
+
+        if (strncmp(field, what, len) == 0
+            && strcmp(field + len, name) == 0)
+        {
+            return strtoll(ledger->element[i + 1]->str, NULL, 10);
+        }
+    }
+
+    return 0;
+}
+
+
+static void
+fwd_strangers_add(fwd_shard_t *shard, const char *name, long long waiting)
+{
+    int              tag_len;
+    char            *p;
+    size_t           len;
+    fwd_stranger_t  *list, *stranger;
+
+    /* "{tag}:in" begins with what all keys of the shard begin with */
+
+    tag_len = (int) shard->in.len - 3;
+    len = shard->in.len + strlen(name) + 16;
+
+    p = malloc(2 * len);
+    list = realloc(shard->strangers, (shard->strangers_count + 1)
+                                     * sizeof(fwd_stranger_t));
+
+    if (list != NULL) {
+        shard->strangers = list;
+    }
+
+    if (p == NULL || list == NULL
+        || shard->strangers_count == FWD_STRANGERS_MAX)
+    {
+        /* what cannot be remembered must not be trimmed away */
+
+        free(p);
+        shard->strangers_known = 0;
+        return;
+    }
+
+    fwd_log(shard->engine->core->log, FWD_LOG_WARN,
+            "destination is not configured but has events waiting",
+            fwd_kv_text("destination", name),
+            fwd_kv_int("shard", shard->index),
+            fwd_kv_int("count", waiting));
+
+    stranger = &shard->strangers[shard->strangers_count++];
+    memset(stranger, 0, sizeof(fwd_stranger_t));
+
+    stranger->q.data = p;
+    stranger->q.len = (size_t) sprintf(p, "%.*s:q:%s", tag_len,
+                                       shard->in.data, name);
+    p += len;
+    stranger->retry.data = p;
+    stranger->retry.len = (size_t) sprintf(p, "%.*s:retry:%s", tag_len,
+                                           shard->in.data, name);
+
+    fwd_stranger_scan(shard, stranger);
+}
+
+
+/*
+ * Nobody changes these sets, so they are read whole and once.  A set too
+ * large for that keeps the stream from being trimmed, which is safe.
+ */
+
+static void
+fwd_stranger_scan(fwd_shard_t *shard, fwd_stranger_t *stranger)
+{
+    fwd_args_t  *args;
+
+    args = &shard->engine->args;
+
+    fwd_args_reset(args);
+    fwd_args_text(args, "ZRANGE");
+    fwd_args_add(args, stranger->retry.data, stranger->retry.len);
+    fwd_args_text(args, "0");
+    fwd_args_text(args, "100000");
+
+    /* replies come in order: the next scan without an answer is this one */
+
+    if (fwd_args_send(args, shard->engine->redis, fwd_stranger_scan_reply,
+                      shard, 0)
+        != FWD_OK)
+    {
+        return;
+    }
+}
+
+
+static void
+fwd_stranger_scan_reply(void *data, redisReply *reply)
+{
+    size_t           i;
+    uint32_t         n;
+    fwd_id_t         id;
+    fwd_shard_t     *shard = data;
+    fwd_stranger_t  *stranger;
+
+    if (reply == NULL || reply->type != REDIS_REPLY_ARRAY
+        || reply->elements > 100000)
+    {
+        return;
+    }
+
+    for (n = 0; n < shard->strangers_count; n++) {
+        if (!shard->strangers[n].known) {
+            break;
+        }
+    }
+
+    if (n == shard->strangers_count) {
+        return;
+    }
+
+    stranger = &shard->strangers[n];
+    stranger->known = 1;
+
+    for (i = 0; i < reply->elements; i++) {
+
+        if (reply->element[i]->type == REDIS_REPLY_STRING
+            && fwd_id_parse(&id, reply->element[i]->str,
+                            (size_t) reply->element[i]->len)
+               == FWD_OK
+            && (!stranger->retry_some
+                || fwd_id_compare(id, stranger->retry_min) < 0))
+        {
+            stranger->retry_min = id;
+            stranger->retry_some = 1;
+        }
+    }
+}
