@@ -1,0 +1,118 @@
+# Builds everything but the NGINX module (that is config and tools/build.sh).
+#
+#     make forwarder         build/martech-forwarder
+#     make forwarder-asan    build/asan/martech-forwarder
+#     make unit              build/unit/NAME from t/unit/NAME.c, sanitized
+#     make fuzz              build/fuzz/NAME from t/fuzz/NAME.c, by clang
+#     make bench             build/bench/bin/NAME from t/bench/NAME.c
+#
+# Each variant (rel, asan, fuzz) has its own objects below build/obj, with
+# header dependencies written by the compiler.
+
+CC ?= gcc
+FUZZ_CC ?= clang
+
+B := build
+
+# libjq comes without a pkg-config file
+PKGS := hiredis libuv libcurl jansson yaml-0.1 libcrypto
+PKG_CFLAGS := $(shell pkg-config --cflags-only-I $(PKGS))
+FWD_LIBS := $(shell pkg-config --libs $(PKGS)) -ljq -lm
+TEST_LIBS := $(shell pkg-config --libs jansson libcrypto)
+
+INCLUDES := -Imartech -Iforwarder -Ingx_martech_module -It/unit $(PKG_CFLAGS)
+WARNINGS := -Wall -Wextra -Werror
+COMMON := -std=gnu99 -g $(WARNINGS) -D_GNU_SOURCE -pthread $(INCLUDES)
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all \
+            -fno-omit-frame-pointer
+
+CFLAGS_rel := -O2 -fPIE -fstack-protector-strong -fstack-clash-protection \
+              -Wformat -Werror=format-security -D_FORTIFY_SOURCE=2
+LDFLAGS_rel := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
+CC_rel = $(CC)
+
+CFLAGS_asan := -O1 $(SANITIZE)
+LDFLAGS_asan := $(SANITIZE) -Wl,--as-needed
+CC_asan = $(CC)
+
+CFLAGS_fuzz := -O1 $(SANITIZE) -fsanitize=fuzzer-no-link
+LDFLAGS_fuzz := $(SANITIZE) -fsanitize=fuzzer
+CC_fuzz = $(FUZZ_CC)
+
+MARTECH := $(basename $(wildcard martech/*.c))
+FWD := $(filter-out forwarder/fwd_main,$(basename $(wildcard forwarder/*.c)))
+
+# the one file of the module that knows no NGINX
+RESP := $(basename $(wildcard ngx_martech_module/ngx_http_martech_resp.c))
+
+UNIT := $(patsubst t/unit/%.c,$(B)/unit/%,$(wildcard t/unit/*.c))
+FUZZ := $(patsubst t/fuzz/%.c,$(B)/fuzz/%,$(wildcard t/fuzz/*.c))
+BENCH := $(patsubst t/bench/%.c,$(B)/bench/bin/%,$(wildcard t/bench/*.c))
+
+
+.PHONY: all forwarder forwarder-asan unit fuzz bench
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+all: forwarder
+
+forwarder: $(B)/martech-forwarder
+forwarder-asan: $(B)/asan/martech-forwarder
+unit: $(UNIT)
+fuzz: $(FUZZ)
+bench: $(BENCH)
+
+
+# Objects and archives of one variant.  An archive gives a program only the
+# members it uses, and is made anew because "ar r" keeps members of old.
+
+define variant
+$(B)/obj/$(1)/%.o: %.c Makefile
+	@mkdir -p $$(@D)
+	$$(CC_$(1)) $$(COMMON) $$(CFLAGS_$(1)) -MMD -MP -c -o $$@ $$<
+
+$(B)/obj/$(1)/martech.a: $(patsubst %,$(B)/obj/$(1)/%.o,$(MARTECH) $(RESP))
+	rm -f $$@ && ar rcs $$@ $$^
+
+$(B)/obj/$(1)/forwarder.a: $(patsubst %,$(B)/obj/$(1)/%.o,$(FWD))
+	rm -f $$@ && ar rcs $$@ $$^
+endef
+
+$(foreach v,rel asan fuzz,$(eval $(call variant,$(v))))
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+
+
+$(B)/martech-forwarder: $(B)/obj/rel/forwarder/fwd_main.o \
+        $(B)/obj/rel/forwarder.a $(B)/obj/rel/martech.a
+	$(CC) $(LDFLAGS_rel) -pthread -o $@ $^ $(FWD_LIBS)
+
+$(B)/asan/martech-forwarder: $(B)/obj/asan/forwarder/fwd_main.o \
+        $(B)/obj/asan/forwarder.a $(B)/obj/asan/martech.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_asan) -pthread -o $@ $^ $(FWD_LIBS)
+
+
+# fwd_* may use all of the forwarder; all others only what is free of it
+
+$(B)/unit/fwd_%: $(B)/obj/asan/t/unit/fwd_%.o $(B)/obj/asan/forwarder.a \
+        $(B)/obj/asan/martech.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_asan) -pthread -o $@ $^ -lcmocka $(FWD_LIBS)
+
+$(B)/unit/%: $(B)/obj/asan/t/unit/%.o $(B)/obj/asan/martech.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_asan) -o $@ $^ -lcmocka $(TEST_LIBS)
+
+$(B)/fuzz/fwd_%: $(B)/obj/fuzz/t/fuzz/fwd_%.o $(B)/obj/fuzz/forwarder.a \
+        $(B)/obj/fuzz/martech.a
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(LDFLAGS_fuzz) -pthread -o $@ $^ $(FWD_LIBS)
+
+$(B)/fuzz/%: $(B)/obj/fuzz/t/fuzz/%.o $(B)/obj/fuzz/martech.a
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(LDFLAGS_fuzz) -o $@ $^ $(TEST_LIBS)
+
+$(B)/bench/bin/%: $(B)/obj/rel/t/bench/%.o $(B)/obj/rel/martech.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_rel) -o $@ $^ $(TEST_LIBS)
