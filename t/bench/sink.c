@@ -1,0 +1,502 @@
+
+/*
+ * Copyright (C) ngx_martech_module contributors
+ *
+ * The other end of the forwarder's benchmark: an HTTP/1.1 server that answers
+ * every POST with 204 as fast as it can, on connections that stay, and counts
+ * what came.  One process, one loop, no allocation for a request.
+ *
+ *     sink MARKER...
+ *
+ * Listens on a free port of 127.0.0.1 and prints it.  In bodies it counts the
+ * markers, which tells the number of events, and measures how old events are
+ * whose messageId is "lat-" and the nanoseconds of the wall clock when they
+ * were stored.
+ *
+ *     GET /stats    {"requests":1,"events":1,"bytes":1,
+ *                    "latencies":[...]}, in microseconds
+ *     GET /reset    forgets all of it
+ */
+
+
+/* system */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+
+#define SINK_CONNECTIONS_MAX  1024
+#define SINK_REQUEST_MAX      (4 * 1024 * 1024)
+#define SINK_BUFFER_MIN       (64 * 1024)
+#define SINK_LATENCIES_MAX    20000
+#define SINK_MARKERS_MAX      8
+#define SINK_LATENCY          "\"lat-"
+
+
+typedef struct {
+    int                    fd;           /* -1: free */
+    unsigned               continued:1;  /* 100 Continue was sent */
+    size_t                 len;
+    size_t                 size;
+    char                  *buf;
+} sink_connection_t;
+
+
+/* One request, found complete in a buffer. */
+typedef struct {
+    const char            *head;
+    size_t                 head_len;
+    const char            *body;
+    size_t                 body_len;
+    int                    expect;
+} sink_request_t;
+
+
+typedef struct {
+    uint64_t               requests;
+    uint64_t               events;
+    uint64_t               bytes;
+    uint32_t               latencies_count;
+    uint32_t               latencies[SINK_LATENCIES_MAX];  /* us */
+} sink_stats_t;
+
+
+typedef struct {
+    int                    epoll;
+    int                    listener;
+    const char           **markers;
+    int                    markers_count;
+    sink_stats_t           stats;
+    sink_connection_t      connections[SINK_CONNECTIONS_MAX];
+} sink_t;
+
+
+static const char  sink_no_content[] = "HTTP/1.1 204 No Content\r\n\r\n";
+static const char  sink_continue[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+
+static void
+sink_die(const char *what)
+{
+    fprintf(stderr, "sink: %s: %s\n", what, strerror(errno));
+    exit(2);
+}
+
+
+static uint64_t
+sink_now_ns(void)
+{
+    struct timespec  ts;
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+
+    return (uint64_t) ts.tv_sec * 1000000000 + (uint64_t) ts.tv_nsec;
+}
+
+
+static void
+sink_listen(sink_t *sink)
+{
+    socklen_t           len;
+    struct epoll_event  event;
+    struct sockaddr_in  addr;
+
+    sink->epoll = epoll_create1(0);
+    sink->listener = socket(AF_INET, SOCK_STREAM|SOCK_NONBLOCK, 0);
+
+    if (sink->epoll == -1 || sink->listener == -1) {
+        sink_die("socket");
+    }
+
+    memset(&addr, 0, sizeof(addr));
+    addr.sin_family = AF_INET;
+    addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+
+    len = sizeof(addr);
+
+    if (bind(sink->listener, (struct sockaddr *) &addr, len) == -1
+        || listen(sink->listener, 512) == -1
+        || getsockname(sink->listener, (struct sockaddr *) &addr, &len) == -1)
+    {
+        sink_die("listen");
+    }
+
+    event.events = EPOLLIN;
+    event.data.ptr = NULL;
+
+    if (epoll_ctl(sink->epoll, EPOLL_CTL_ADD, sink->listener, &event) == -1) {
+        sink_die("epoll_ctl");
+    }
+
+    printf("%d\n", ntohs(addr.sin_port));
+    fflush(stdout);
+}
+
+
+static sink_connection_t *
+sink_free_connection(sink_t *sink)
+{
+    int  i;
+
+    for (i = 0; i < SINK_CONNECTIONS_MAX; i++) {
+        if (sink->connections[i].fd == -1) {
+            return &sink->connections[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+static void
+sink_close(sink_connection_t *c)
+{
+    close(c->fd);
+    c->fd = -1;
+    c->len = 0;
+    c->continued = 0;
+}
+
+
+static void
+sink_accept(sink_t *sink)
+{
+    int                  fd, on;
+    struct epoll_event   event;
+    sink_connection_t   *c;
+
+    for ( ;; ) {
+        fd = accept4(sink->listener, NULL, NULL, SOCK_NONBLOCK);
+        if (fd == -1) {
+            return;
+        }
+
+        c = sink_free_connection(sink);
+        if (c == NULL) {
+            close(fd);
+            continue;
+        }
+
+        on = 1;
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+
+        c->fd = fd;
+        c->len = 0;
+        c->continued = 0;
+
+        event.events = EPOLLIN;
+        event.data.ptr = c;
+
+        if (epoll_ctl(sink->epoll, EPOLL_CTL_ADD, fd, &event) == -1) {
+            sink_die("epoll_ctl");
+        }
+    }
+}
+
+
+/* Answers are short and few on one connection: they always fit its socket. */
+static void
+sink_send(sink_connection_t *c, const char *data, size_t len)
+{
+    ssize_t  n;
+
+    while (len > 0) {
+        n = write(c->fd, data, len);
+
+        if (n > 0) {
+            data += n;
+            len -= (size_t) n;
+            continue;
+        }
+
+        if (n == -1 && (errno == EAGAIN || errno == EINTR)) {
+            continue;
+        }
+
+        return;
+    }
+}
+
+
+/* Value of a header in the head of a request, or NULL. */
+static const char *
+sink_header(const char *head, size_t len, const char *name)
+{
+    size_t       n;
+    const char  *p, *end;
+
+    n = strlen(name);
+    end = head + len;
+
+    for (p = head; p < end; p++) {
+        p = memchr(p, '\n', (size_t) (end - p));
+
+        if (p == NULL) {
+            return NULL;
+        }
+
+        if ((size_t) (end - p) > n + 1 && strncasecmp(p + 1, name, n) == 0
+            && p[n + 1] == ':')
+        {
+            return p + n + 2;
+        }
+    }
+
+    return NULL;
+}
+
+
+/* 1 if a request is complete at the start of len bytes. */
+static int
+sink_parse(sink_request_t *r, const char *data, size_t len)
+{
+    const char  *end, *value;
+
+    end = memmem(data, len, "\r\n\r\n", 4);
+    if (end == NULL) {
+        return 0;
+    }
+
+    r->head = data;
+    r->head_len = (size_t) (end - data) + 4;
+    r->body = data + r->head_len;
+
+    value = sink_header(data, r->head_len, "content-length");
+    r->body_len = value ? strtoul(value, NULL, 10) : 0;
+    r->expect = sink_header(data, r->head_len, "expect") != NULL;
+
+    if (r->body_len > SINK_REQUEST_MAX) {
+        sink_die("request too large");
+    }
+
+    return r->head_len + r->body_len <= len;
+}
+
+
+static void
+sink_latency(sink_t *sink, const sink_request_t *r, uint64_t now)
+{
+    char           digits[24];
+    size_t         n, rest;
+    uint64_t       stored;
+    const char    *p;
+    sink_stats_t  *stats;
+
+    stats = &sink->stats;
+    p = memmem(r->body, r->body_len, SINK_LATENCY, sizeof(SINK_LATENCY) - 1);
+
+    if (p == NULL || stats->latencies_count == SINK_LATENCIES_MAX) {
+        return;
+    }
+
+    p += sizeof(SINK_LATENCY) - 1;
+    rest = r->body_len - (size_t) (p - r->body);
+
+    for (n = 0; n < rest && n < sizeof(digits) - 1; n++) {
+        if (p[n] < '0' || p[n] > '9') {
+            break;
+        }
+
+        digits[n] = p[n];
+    }
+
+    digits[n] = '\0';
+    stored = strtoull(digits, NULL, 10);
+
+    stats->latencies[stats->latencies_count++] =
+                    (now > stored) ? (uint32_t) ((now - stored) / 1000) : 0;
+}
+
+
+static void
+sink_count(sink_t *sink, const sink_request_t *r)
+{
+    int          i;
+    size_t       len;
+    const char  *p, *end;
+
+    end = r->body + r->body_len;
+
+    sink->stats.requests++;
+    sink->stats.bytes += r->body_len;
+
+    for (i = 0; i < sink->markers_count; i++) {
+        len = strlen(sink->markers[i]);
+        p = r->body;
+
+        for ( ;; ) {
+            p = memmem(p, (size_t) (end - p), sink->markers[i], len);
+            if (p == NULL) {
+                break;
+            }
+
+            sink->stats.events++;
+            p += len;
+        }
+    }
+}
+
+
+static void
+sink_answer_stats(sink_t *sink, sink_connection_t *c)
+{
+    char           head[96], *body, *p;
+    size_t         n;
+    uint32_t       i;
+    sink_stats_t  *s;
+
+    s = &sink->stats;
+
+    body = malloc(256 + 12 * (size_t) s->latencies_count);
+    if (body == NULL) {
+        sink_die("malloc");
+    }
+
+    p = body + sprintf(body, "{\"requests\":%llu,\"events\":%llu,"
+                       "\"bytes\":%llu,\"latencies\":[",
+                       (unsigned long long) s->requests,
+                       (unsigned long long) s->events,
+                       (unsigned long long) s->bytes);
+
+    for (i = 0; i < s->latencies_count; i++) {
+        p += sprintf(p, "%s%u", i ? "," : "", s->latencies[i]);
+    }
+
+    p += sprintf(p, "]}");
+
+    n = (size_t) sprintf(head, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n"
+                         "\r\n", (size_t) (p - body));
+
+    sink_send(c, head, n);
+    sink_send(c, body, (size_t) (p - body));
+    free(body);
+}
+
+
+static void
+sink_answer(sink_t *sink, sink_connection_t *c, const sink_request_t *r)
+{
+    if (strncmp(r->head, "GET /stats", 10) == 0) {
+        sink_answer_stats(sink, c);
+        return;
+    }
+
+    if (strncmp(r->head, "GET /reset", 10) == 0) {
+        memset(&sink->stats, 0, sizeof(sink_stats_t));
+
+    } else {
+        sink_latency(sink, r, sink_now_ns());
+        sink_count(sink, r);
+    }
+
+    sink_send(c, sink_no_content, sizeof(sink_no_content) - 1);
+}
+
+
+/* Answers every request that is complete; keeps the rest for later. */
+static void
+sink_requests(sink_t *sink, sink_connection_t *c)
+{
+    size_t          done;
+    sink_request_t  r;
+
+    done = 0;
+    r.expect = 0;
+
+    while (done < c->len && sink_parse(&r, c->buf + done, c->len - done)) {
+        done += r.head_len + r.body_len;
+        c->continued = 0;
+        sink_answer(sink, c, &r);
+        r.expect = 0;
+    }
+
+    if (r.expect && !c->continued) {
+        sink_send(c, sink_continue, sizeof(sink_continue) - 1);
+        c->continued = 1;
+    }
+
+    memmove(c->buf, c->buf + done, c->len - done);
+    c->len -= done;
+}
+
+
+static void
+sink_read(sink_t *sink, sink_connection_t *c)
+{
+    ssize_t  n;
+
+    if (c->len == c->size) {
+        c->size = c->size ? 2 * c->size : SINK_BUFFER_MIN;
+
+        if (c->size > 2 * SINK_REQUEST_MAX) {
+            sink_die("head too large");
+        }
+
+        c->buf = realloc(c->buf, c->size);
+        if (c->buf == NULL) {
+            sink_die("realloc");
+        }
+    }
+
+    n = read(c->fd, c->buf + c->len, c->size - c->len);
+
+    if (n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR)) {
+        sink_close(c);
+        return;
+    }
+
+    if (n > 0) {
+        c->len += (size_t) n;
+        sink_requests(sink, c);
+    }
+}
+
+
+int
+main(int argc, char *argv[])
+{
+    int                  i, n;
+    sink_t              *sink;
+    struct epoll_event   events[128];
+
+    signal(SIGPIPE, SIG_IGN);
+
+    sink = calloc(1, sizeof(sink_t));
+    if (sink == NULL || argc - 1 > SINK_MARKERS_MAX) {
+        sink_die("cannot start");
+    }
+
+    sink->markers = (const char **) argv + 1;
+    sink->markers_count = argc - 1;
+
+    for (i = 0; i < SINK_CONNECTIONS_MAX; i++) {
+        sink->connections[i].fd = -1;
+    }
+
+    sink_listen(sink);
+
+    for ( ;; ) {
+        n = epoll_wait(sink->epoll, events, 128, -1);
+
+        for (i = 0; i < n; i++) {
+
+            if (events[i].data.ptr == NULL) {
+                sink_accept(sink);
+
+            } else {
+                sink_read(sink, events[i].data.ptr);
+            }
+        }
+    }
+}

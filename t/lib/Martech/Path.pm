@@ -1,0 +1,179 @@
+package Martech::Path;
+
+# The way behind the edge for a test: a forwarder with a file and a webhook,
+# and what has arrived there.
+
+use strict;
+use warnings;
+
+use Exporter qw(import);
+use Time::HiRes ();
+
+use Martech::Http qw(from_json to_json);
+use Martech::Wait qw(becomes wait_until);
+
+our @EXPORT = qw(forwarder_conf file_lines file_ids hook_ids ids_of missing
+                 add_events ledger ledger_holds drained);
+
+
+# The configuration of a forwarder; hook => port of the receiver.  Pieces in
+# YAML: archive, hook_settings, hook_limits, top.  without => 'archive'
+sub forwarder_conf {
+    my (%arg) = @_;
+    my $conf = <<"END";
+redis:
+  address: %%REDIS%%
+
+# a short lease: the next owner of a test need not wait long
+owner:
+  name: tester
+  lease: 1s
+
+destinations_path: %%ROOT%%/destinations
+END
+
+    $conf .= ($arg{top} // '') . "\ndestinations:\n";
+
+    unless (($arg{without} // '') eq 'archive') {
+        $conf .= <<"END";
+  archive:
+    use: file
+    settings:
+      path: %%PREFIX%%/archive
+END
+        $conf .= indent($arg{archive}, 6);
+    }
+
+    unless (($arg{without} // '') eq 'hook') {
+        $conf .= <<"END";
+  hook:
+    use: webhook
+    settings:
+      url: $arg{hook}
+END
+        $conf .= indent($arg{hook_settings}, 6);
+        $conf .= indent($arg{hook_limits}
+                        // "retry: { base: 50ms, factor: 2, cap: 1s }", 4);
+    }
+
+    return $conf;
+}
+
+
+sub indent {
+    my ($text, $columns) = @_;
+
+    return '' unless defined $text;
+    return join '', map { ' ' x $columns . "$_\n" } split /\n/, $text;
+}
+
+
+# ---- what has arrived ----
+
+# decoded events of the file destination, of all files of the folder
+sub file_lines {
+    my ($t) = @_;
+    my @events;
+
+    for my $file (sort glob $t->dir() . '/archive/*') {
+        open my $fh, '<', $file or next;
+        push @events, map { from_json($_) } grep { /\n\z/ } <$fh>;
+    }
+
+    return @events;
+}
+
+
+sub ids_of { map { $_->{messageId} } @_ }
+sub file_ids { ids_of(file_lines($_[0])) }
+sub hook_ids { ids_of($_[0]->events()) }
+
+
+# how many of the wanted ids are not among those that came
+sub missing {
+    my ($wanted, @came) = @_;
+    my %came = map { $_ => 1 } @came;
+
+    return grep { !$came{$_} } @$wanted;
+}
+
+
+# ---- the stream ----
+
+# Puts events straight into the stream, as the edge would; their ids.
+sub add_events {
+    my ($redis, $count, %more) = @_;
+    my @ids;
+
+    for my $n (1 .. $count) {
+        my $id = ($more{prefix} // 'e') . "-$n";
+        my $tag = sprintf '{mt:%02d}', $more{shard} // $n % 16;
+
+        $redis->call('xadd', "$tag:in", '*', 'v', 1, 'id', $id, 'src', 'test',
+            'e', to_json({
+                type => 'track', event => 'Added', messageId => $id,
+                userId => 'u', receivedAt => '2026-01-01T00:00:00.000Z',
+                timestamp => '2026-01-01T00:00:00.000Z',
+                properties => { n => $n },
+                context => { martech => { v => 1, source => 'test',
+                                          requestId => 'r' x 32,
+                                          dialect => 'segment' } },
+            }));
+        push @ids, $id;
+    }
+
+    return @ids;
+}
+
+
+# The sum of the ledgers of all shards.
+sub ledger {
+    my ($redis) = @_;
+    my %sum;
+
+    for my $tag (Martech::Redis::tags('mt', 16)) {
+        my %shard = @{ $redis->call('hgetall', "$tag:ledger") };
+
+        $sum{$_} += $shard{$_} for keys %shard;
+    }
+
+    return \%sum;
+}
+
+
+# docs/SPEC.md, section 4: for a destination
+# routed = done + drop + dead + waiting
+sub ledger_holds {
+    my ($redis, $dest) = @_;
+    my $ledger = ledger($redis);
+    my $waiting = 0;
+
+    for my $tag (Martech::Redis::tags('mt', 16)) {
+        $waiting += $redis->call('xlen', "$tag:q:$dest")
+            + $redis->call('zcard', "$tag:retry:$dest");
+    }
+
+    my $finished = 0;
+
+    $finished += $ledger->{"$_:$dest"} // 0 for qw(done drop dead);
+
+    return ($ledger->{"routed:$dest"} // 0) == $finished + $waiting;
+}
+
+
+# true when no destination has anything left to do
+sub drained {
+    my ($redis, @dests) = @_;
+
+    for my $tag (Martech::Redis::tags('mt', 16)) {
+        for my $dest (@dests) {
+            return 0 if $redis->call('xlen', "$tag:q:$dest")
+                        || $redis->call('zcard', "$tag:retry:$dest");
+        }
+    }
+
+    return 1;
+}
+
+
+1;
