@@ -30,8 +30,6 @@ martech_batch_open(martech_batch_t *batch, const martech_json_tape_t *tape,
 
     batch->tape = tape;
     batch->type = type;
-    batch->lines = memchr(tape->text, '\n', tape->len) != NULL
-                   || memchr(tape->text, '\r', tape->len) != NULL;
 
     if (tape->nodes[0].kind != MARTECH_JSON_OBJECT) {
         return MARTECH_BODY_NOT_OBJECT;

@@ -57,7 +57,6 @@ typedef struct {
     uint32_t                    integrations;
     uint32_t                    sent_at;
     unsigned                    single:1; /* the document is the event */
-    unsigned                    lines:1;  /* the text has line breaks */
 } martech_batch_t;
 
 

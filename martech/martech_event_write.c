@@ -146,7 +146,7 @@ martech_event_write(martech_event_t *ev, unsigned char *out)
 
     ev->len = (size_t) (ev->out - out);
 
-    if (!ev->batch->lines) {
+    if (!ev->batch->tape->lines) {
         return ev->len;
     }
 

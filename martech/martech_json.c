@@ -68,11 +68,17 @@ martech_json_fail(martech_json_scan_t *s, const unsigned char *p,
 
 
 static inline const unsigned char *
-martech_json_skip_space(const unsigned char *p, const unsigned char *end)
+martech_json_skip_space(martech_json_scan_t *s, const unsigned char *p)
 {
-    while (p < end && *p <= ' '
-           && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
-    {
+    while (p < s->end && *p <= ' ') {
+
+        if (*p == '\n' || *p == '\r') {
+            s->tape->lines = 1;
+
+        } else if (*p != ' ' && *p != '\t') {
+            break;
+        }
+
         p++;
     }
 
@@ -148,13 +154,14 @@ martech_json_scan(martech_json_tape_t *tape, const unsigned char *text,
     tape->len = len;
     tape->nodes_count = 0;
     tape->error_offset = 0;
+    tape->lines = 0;
 
     s.end = text + len;
     s.limits = limits;
     s.tape = tape;
     s.depth = 0;
 
-    p = martech_json_skip_space(text, s.end);
+    p = martech_json_skip_space(&s, text);
 
     if (p == s.end) {
         tape->error_offset = len;
@@ -164,7 +171,7 @@ martech_json_scan(martech_json_tape_t *tape, const unsigned char *text,
     p = martech_json_document(&s, p);
 
     if (p != NULL) {
-        p = martech_json_skip_space(p, s.end);
+        p = martech_json_skip_space(&s, p);
 
         if (p == s.end) {
             return MARTECH_OK;
@@ -216,13 +223,13 @@ martech_json_name_scan(martech_json_scan_t *s, const unsigned char *p,
     node->key = (uint32_t) (start - s->tape->text);
     node->key_len = (uint16_t) size;
 
-    p = martech_json_skip_space(p + 1, s->end);
+    p = martech_json_skip_space(s, p + 1);
 
     if (p == s->end || *p != ':') {
         return martech_json_fail(s, p, MARTECH_JSON_INVALID);
     }
 
-    return martech_json_skip_space(p + 1, s->end);
+    return martech_json_skip_space(s, p + 1);
 }
 
 
@@ -351,7 +358,7 @@ martech_json_document(martech_json_scan_t *s, const unsigned char *p)
 
         if (node->kind >= MARTECH_JSON_ARRAY) {
             parent = node;
-            p = martech_json_skip_space(p, end);
+            p = martech_json_skip_space(s, p);
 
             if (p < end && *p != ']' && *p != '}') {
                 continue;
@@ -367,14 +374,14 @@ martech_json_document(martech_json_scan_t *s, const unsigned char *p)
                 return p;
             }
 
-            p = martech_json_skip_space(p, end);
+            p = martech_json_skip_space(s, p);
 
             if (p == end) {
                 return martech_json_fail(s, p, MARTECH_JSON_INVALID);
             }
 
             if (*p == ',' && parent->count > 0) {
-                p = martech_json_skip_space(p + 1, end);
+                p = martech_json_skip_space(s, p + 1);
                 break;
             }
 

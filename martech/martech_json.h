@@ -62,6 +62,8 @@ typedef struct {
     const unsigned char  *text;
     size_t                len;
     size_t                error_offset;  /* where a failed scan stopped */
+    int                   lines;         /* 1: a line break stands between
+                                            tokens */
 } martech_json_tape_t;
 
 

@@ -24,25 +24,17 @@ static const unsigned char *martech_time_zone(const unsigned char *p,
     const unsigned char *end, int *minutes);
 
 
-/* The number in n digits, or -1. */
+/* The number in two digits, or -1. */
 
-static int
-martech_time_number(const unsigned char *p, int n)
+static inline int
+martech_time_number(const unsigned char *p)
 {
-    int  value;
+    unsigned  tens, ones;
 
-    value = 0;
+    tens = (unsigned) p[0] - '0';
+    ones = (unsigned) p[1] - '0';
 
-    while (n-- > 0) {
-
-        if (*p < '0' || *p > '9') {
-            return -1;
-        }
-
-        value = value * 10 + (*p++ - '0');
-    }
-
-    return value;
+    return (tens > 9 || ones > 9) ? -1 : (int) (tens * 10 + ones);
 }
 
 
@@ -67,9 +59,9 @@ martech_time_parse(const unsigned char *text, size_t len, int64_t *ms)
         return MARTECH_JSON_INVALID;
     }
 
-    hour = martech_time_number(p + 11, 2);
-    minute = martech_time_number(p + 14, 2);
-    second = martech_time_number(p + 17, 2);
+    hour = martech_time_number(p + 11);
+    minute = martech_time_number(p + 14);
+    second = martech_time_number(p + 17);
 
     /* 60 is a leap second */
 
@@ -107,18 +99,22 @@ martech_time_parse(const unsigned char *text, size_t len, int64_t *ms)
 static int
 martech_time_date(const unsigned char *p, int64_t *days)
 {
-    int                   year, month, day, last;
+    int                   century, year, month, day, last;
     static const uint8_t  month_days[] = { 31, 28, 31, 30, 31, 30,
                                            31, 31, 30, 31, 30, 31 };
 
-    year = martech_time_number(p, 4);
-    month = martech_time_number(p + 5, 2);
-    day = martech_time_number(p + 8, 2);
+    century = martech_time_number(p);
+    year = martech_time_number(p + 2);
+    month = martech_time_number(p + 5);
+    day = martech_time_number(p + 8);
 
-    if (year < 0 || p[4] != '-' || p[7] != '-' || month < 1 || month > 12) {
+    if (century < 0 || year < 0 || p[4] != '-' || p[7] != '-'
+        || month < 1 || month > 12)
+    {
         return 0;
     }
 
+    year += century * 100;
     last = month_days[month - 1];
 
     if (month == 2 && year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)) {
@@ -187,8 +183,8 @@ martech_time_zone(const unsigned char *p, const unsigned char *end,
         return NULL;
     }
 
-    hour = martech_time_number(p + 1, 2);
-    minute = martech_time_number(p + ((p[3] == ':') ? 4 : 3), 2);
+    hour = martech_time_number(p + 1);
+    minute = martech_time_number(p + ((p[3] == ':') ? 4 : 3));
 
     if (hour < 0 || hour > 23 || minute < 0 || minute > 59) {
         return NULL;

@@ -380,10 +380,12 @@ ngx_http_martech_collect_facts(ngx_http_martech_collect_t *mc)
 static void
 ngx_http_martech_collect_request_id(ngx_http_martech_collect_t *mc)
 {
-    u_char                      random[16];
     uint64_t                    n;
+    ngx_uint_t                  i;
     martech_str_t              *id;
     ngx_http_variable_value_t  *vv;
+
+    static const u_char  hex[] = "0123456789abcdef";
 
     id = &mc->facts.request_id;
 
@@ -398,13 +400,17 @@ ngx_http_martech_collect_request_id(ngx_http_martech_collect_t *mc)
         return;
     }
 
-    n = ngx_http_martech_collect_random(mc->worker);
-    ngx_memcpy(random, &n, 8);
+    n = 0;
 
-    n = ngx_http_martech_collect_random(mc->worker);
-    ngx_memcpy(random + 8, &n, 8);
+    for (i = 0; i < sizeof(mc->request_id); i++) {
 
-    (void) ngx_hex_dump(mc->request_id, random, sizeof(random));
+        if (i % 16 == 0) {
+            n = ngx_http_martech_collect_random(mc->worker);
+        }
+
+        mc->request_id[i] = hex[n & 0x0f];
+        n >>= 4;
+    }
 
     id->data = mc->request_id;
     id->len = sizeof(mc->request_id);

@@ -158,6 +158,17 @@ ngx_http_martech_request_media_type(ngx_http_request_t *r)
     for (type = ngx_http_martech_media_types; type->len; type++) {
 
         if (len == type->len
+            && ngx_memcmp(header->value.data, type->data, len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    /* the types are nearly always spelled as above */
+
+    for (type = ngx_http_martech_media_types; type->len; type++) {
+
+        if (len == type->len
             && ngx_strncasecmp(header->value.data, type->data, len) == 0)
         {
             return 1;
@@ -189,6 +200,7 @@ ngx_http_martech_request_encoded(ngx_http_request_t *r)
         for (i = 0; i < part->nelts; i++) {
 
             if (header[i].key.len != sizeof("Content-Encoding") - 1
+                || (header[i].key.data[0] | 0x20) != 'c'
                 || ngx_strncasecmp(header[i].key.data,
                                    (u_char *) "Content-Encoding",
                                    sizeof("Content-Encoding") - 1)

@@ -37,8 +37,16 @@ end
 local function xadd(address, key, id, source, text)
     local socket = ngx.socket.tcp()
 
-    local ok, err = socket:connect(address, { pool = "redis",
-                                              pool_size = 128 })
+    local host, port = address:match("^([%d.]+):(%d+)$")
+    local options = { pool = "redis", pool_size = 128 }
+    local ok, err
+
+    if host then
+        ok, err = socket:connect(host, tonumber(port), options)
+    else
+        ok, err = socket:connect(address, options)
+    end
+
     if not ok then
         return nil, err
     end
