@@ -39,6 +39,8 @@ static fwd_rc_t fwd_config_address(fwd_redis_conf_t *redis,
     fwd_pool_t *pool);
 static void fwd_config_owner(fwd_yaml_t *y, fwd_config_raw_t *raw);
 static void fwd_config_dests(fwd_yaml_t *y, fwd_config_raw_t *raw);
+static void fwd_config_dest_alone(fwd_yaml_t *y, const fwd_config_t *conf,
+    const fwd_dest_conf_t *dest);
 static void fwd_config_dest(fwd_yaml_t *y, fwd_config_t *conf,
     fwd_dest_conf_t *dest, yaml_node_t *node);
 static void fwd_config_limits(fwd_yaml_t *y, fwd_dest_conf_t *dest);
@@ -378,6 +380,36 @@ fwd_config_dests(fwd_yaml_t *y, fwd_config_raw_t *raw)
         }
 
         fwd_config_dest(y, conf, dest, value);
+        fwd_config_dest_alone(y, conf, dest);
+    }
+}
+
+
+/*
+ * Two destinations that write to one folder would each take the other's file
+ * for one of a crash.
+ */
+
+static void
+fwd_config_dest_alone(fwd_yaml_t *y, const fwd_config_t *conf,
+    const fwd_dest_conf_t *dest)
+{
+    const fwd_dest_conf_t  *other;
+
+    if (dest->file.path == NULL) {
+        return;
+    }
+
+    for (other = conf->dests; other < dest; other++) {
+
+        if (other->file.path != NULL
+            && strcmp(other->file.path, dest->file.path) == 0)
+        {
+            fwd_report(y->report, y->file, dest->line,
+                       "destinations \"%s\" and \"%s\" write to one folder "
+                       "\"%s\", each needs its own",
+                       other->name, dest->name, dest->file.path);
+        }
     }
 }
 

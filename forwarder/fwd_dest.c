@@ -15,6 +15,7 @@
 #include "fwd_shard.h"
 
 
+#define FWD_DEST_EVENT_BYTES  4096        /* of an event not yet seen */
 #define FWD_DEST_RETRY_MIN    64         /* retries in memory, at least */
 #define FWD_DEST_WAIT_MAX_MS  30000      /* clocks may be set: look again */
 #define FWD_DEST_MEMORY_MS    100        /* wait when memory is short */
@@ -236,6 +237,7 @@ fwd_dest_run(void *data)
 static void
 fwd_dest_load(fwd_dest_t *dest)
 {
+    size_t         average, bytes;
     uint32_t       i, n, behind, room;
     fwd_queue_t   *queue;
     fwd_engine_t  *engine;
@@ -251,6 +253,16 @@ fwd_dest_load(fwd_dest_t *dest)
     room = (uint32_t) dest->conf->limits.window_count - dest->window_count;
     room = 1 + room / 256;
     behind = 0;
+
+    /* a load is 128 events, of the size of those in the window */
+
+    average = dest->window_count ? dest->window_bytes / dest->window_count
+                                 : FWD_DEST_EVENT_BYTES;
+    bytes = dest->conf->limits.window_bytes - dest->window_bytes;
+
+    if (room > 1 + bytes / (128 * (average + 1))) {
+        room = (uint32_t) (1 + bytes / (128 * (average + 1)));
+    }
 
     for (i = 0; i < engine->shards_count && room != 0; i++) {
         n = (dest->next_fetch + i) % engine->shards_count;

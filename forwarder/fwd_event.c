@@ -131,6 +131,13 @@ fwd_event_missing(fwd_idmap_t *store, fwd_id_t id)
     fwd_event_t         *ev;
     fwd_event_fields_t   f;
 
+    /* another destination may have found the event before it vanished */
+
+    ev = fwd_idmap_get(store, id);
+    if (ev != NULL) {
+        return fwd_event_ref(ev);
+    }
+
     memset(&f, 0, sizeof(f));
 
     ev = fwd_event_create(store, id, &f);

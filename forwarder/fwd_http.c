@@ -119,6 +119,10 @@ fwd_http_easy(fwd_http_t *http)
     }
 
     (void) curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+#if (LIBCURL_VERSION_NUM >= 0x075700)
+    /* a transfer that ends does not wait for its resolver thread */
+    (void) curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+#endif
     (void) curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION,
                             fwd_http_on_close);
     (void) curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, http);

@@ -45,6 +45,10 @@ static fwd_rc_t fwd_map_output(jv value, fwd_map_record_pt record,
 
 
 static const char  fwd_map_prelude[] =
+    /* error(null) would look like the end of the output */
+    "def mt_error(m): if m == null then error(\"null\") else error(m) end; "
+    "def error(m): m as $m | mt_error($m); def error: mt_error(.); "
+
     "def env: {}; "
     "def input: error(\"input is not available\"); "
     "def inputs: error(\"inputs is not available\"); "

@@ -18,6 +18,7 @@
 
 
 #define FWD_READER_COUNT     256         /* entries of a shard and read */
+#define FWD_READER_TOTAL     4096        /* of all shards that are asked */
 #define FWD_READER_BLOCK_MS  1000        /* when all shards are asked for */
 #define FWD_READER_SHORT_MS  100         /* when one may join soon */
 #define FWD_READER_GRACE_MS  5000        /* the reply may be late */
@@ -154,6 +155,23 @@ fwd_reader_down(void *data)
 }
 
 
+/* Entries to ask of each shard, so that all replies together stay bounded. */
+
+static uint32_t
+fwd_reader_count(uint32_t shards)
+{
+    uint32_t  count;
+
+    count = FWD_READER_TOTAL / shards;
+
+    if (count > FWD_READER_COUNT) {
+        return FWD_READER_COUNT;
+    }
+
+    return count ? count : 1;
+}
+
+
 static void
 fwd_reader_read(void *data)
 {
@@ -198,7 +216,7 @@ fwd_reader_read(void *data)
     fwd_args_text(args, FWD_GROUP);
     fwd_args_text(args, engine->conf->owner);
     fwd_args_text(args, "COUNT");
-    fwd_args_number(args, FWD_READER_COUNT);
+    fwd_args_number(args, fwd_reader_count(ready));
     fwd_args_text(args, "BLOCK");
     fwd_args_number(args, block_ms);
     fwd_args_text(args, "STREAMS");

@@ -29,6 +29,7 @@ static void fwd_redis_wait(fwd_redis_t *r);
 static void fwd_redis_log_up(const fwd_redis_t *r);
 static void fwd_redis_watch(fwd_redis_t *r);
 static void fwd_redis_drop(void *data);
+static void fwd_redis_censor(redisReply *reply);
 static void fwd_redis_reply(redisAsyncContext *ac, void *reply,
     void *privdata);
 static void fwd_redis_closed(uv_handle_t *handle);
@@ -439,6 +440,21 @@ fwd_redis_send(fwd_redis_t *r, fwd_redis_reply_pt cb, void *data, int argc,
 }
 
 
+/*
+ * A server that does not know a command repeats its arguments in quotes, and
+ * they may be a password or an event: error texts end before the first quote.
+ */
+
+static void
+fwd_redis_censor(redisReply *reply)
+{
+    if (reply->type == REDIS_REPLY_ERROR && reply->str != NULL) {
+        reply->len = strcspn(reply->str, "'`\"");
+        reply->str[reply->len] = '\0';
+    }
+}
+
+
 static void
 fwd_redis_reply(redisAsyncContext *ac, void *reply, void *privdata)
 {
@@ -467,6 +483,8 @@ fwd_redis_reply(redisAsyncContext *ac, void *reply, void *privdata)
 
     cb = call->cb;
     data = call->data;
+
+    fwd_redis_censor(reply);
 
     fwd_list_remove(&call->link);
     fwd_list_push(&r->spare, &call->link);

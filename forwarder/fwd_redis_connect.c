@@ -279,8 +279,10 @@ fwd_redis_login_reply(void *data, redisReply *reply)
 {
     fwd_redis_t  *r = data;
 
-    if (reply == NULL || r->state != FWD_REDIS_LOGIN) {
-        return;
+    if (reply == NULL || r->state != FWD_REDIS_LOGIN
+        || r->drop.link.next != NULL)
+    {
+        return;                          /* given up, or refused already */
     }
 
     r->login_count--;

@@ -301,6 +301,11 @@ fwd_route_reply(void *data, redisReply *reply)
     if (rc == FWD_ERROR) {
         fwd_shard_error(shard, "route", reply);
 
+        /* the step may have written some pointers; a repeat has them refused
+           and would not offer them, so they are looked for in the queues */
+
+        fwd_shard_rewind(shard);
+
         if (fwd_redis_is_error(reply, "NOGROUP")) {
             fwd_shard_resync(shard, "the consumer group is gone");
         }

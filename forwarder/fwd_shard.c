@@ -191,7 +191,9 @@ fwd_shard_owned(const fwd_shard_t *shard)
 int
 fwd_shard_readable(const fwd_shard_t *shard)
 {
-    return shard->state == FWD_SHARD_ACTIVE
+    /* an owner that was stopped and wakes up must not take new entries */
+
+    return shard->state == FWD_SHARD_ACTIVE && fwd_shard_owned(shard)
            && shard->unrouted_count < FWD_UNROUTED_MAX;
 }
 
@@ -600,10 +602,20 @@ fwd_shard_release_reply(void *data, redisReply *reply)
 
 
 void
-fwd_shard_resync(fwd_shard_t *shard, const char *reason)
+fwd_shard_rewind(fwd_shard_t *shard)
 {
     uint32_t  i;
 
+    for (i = 0; i < shard->engine->dests_count; i++) {
+        fwd_queue_rewind(&shard->queues[i]);
+        fwd_dest_wake(shard->queues[i].dest);
+    }
+}
+
+
+void
+fwd_shard_resync(fwd_shard_t *shard, const char *reason)
+{
     if (shard->state != FWD_SHARD_ACTIVE
         && shard->state != FWD_SHARD_REREADING)
     {
@@ -621,10 +633,7 @@ fwd_shard_resync(fwd_shard_t *shard, const char *reason)
 
         /* its reply will find nobody: see what it has written */
 
-        for (i = 0; i < shard->engine->dests_count; i++) {
-            fwd_queue_rewind(&shard->queues[i]);
-            fwd_dest_wake(shard->queues[i].dest);
-        }
+        fwd_shard_rewind(shard);
     }
 
     fwd_shard_forget_unrouted(shard);
@@ -645,8 +654,6 @@ fwd_shard_error(fwd_shard_t *shard, const char *step,
     {
         return;
     }
-
-    /* texts of Redis hold names of keys and commands, no arguments */
 
     fwd_log(shard->engine->core->log, FWD_LOG_ERROR, "redis refused a step",
             fwd_kv_int("shard", shard->index),

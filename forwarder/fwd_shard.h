@@ -127,6 +127,9 @@ void fwd_shard_error(fwd_shard_t *shard, const char *step,
 /* Read all pending entries again before any new one. */
 void fwd_shard_resync(fwd_shard_t *shard, const char *reason);
 
+/* Has all queues look in Redis for pointers that memory does not know. */
+void fwd_shard_rewind(fwd_shard_t *shard);
+
 /* fwd_route.c: takes a reference; routed at the end of the round. */
 void fwd_shard_add(fwd_shard_t *shard, fwd_event_t *ev);
 void fwd_shard_forget_unrouted(fwd_shard_t *shard);

@@ -111,6 +111,9 @@ static const struct {
     { "{ now }", FWD_OK, "{\"now\":1795203360.123};" },
 
     { "error(.event.secretish)", FWD_ERROR, NULL },
+    { "error(.event.nope)", FWD_ERROR, NULL },
+    { "null | error", FWD_ERROR, NULL },
+    { "try error(\"x\") catch {caught: .}", FWD_OK, "{\"caught\":\"x\"};" },
     { "{}, error(\"late\")", FWD_ERROR, NULL },
     { ".event.messageId + 1", FWD_ERROR, NULL },
     { ".event.messageId", FWD_ERROR, NULL },
