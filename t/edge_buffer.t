@@ -99,7 +99,12 @@ cmp_ok(status()->{buffer_bytes}, '<=', 256 * 1024,
 my $before = memory_kb();
 
 send_event('/memory') for 1 .. 2000;
-cmp_ok(memory_kb() - $before, '<', 512, 'refusing takes no memory');
+
+SKIP: {
+    skip 'the sanitizer keeps what is freed', 1 if $t->{asan};
+
+    cmp_ok(memory_kb() - $before, '<', 512, 'refusing takes no memory');
+}
 
 $redis->thaw();
 ok(becomes(sub { status()->{events_waiting} == 0 }, 10),
