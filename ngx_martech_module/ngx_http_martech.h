@@ -9,11 +9,14 @@
  *     source      who may send: write keys
  *     request     what request line and headers decide
  *     collect     CONTENT phase: body, events, verdicts
+ *     ctx         what we know of a request, until the log
  *     body        the body as one slice
+ *     command     XADD as bytes
  *     answer      what the client is told
  *     park        a request that waits for Redis
  *     ring        bytes on their way to Redis, kept until acknowledged
  *     redis       the connection
+ *     handshake   its first words
  *     resp        its replies (knows no NGINX)
  *     stats       counters in shared memory
  *     status      the page that shows them
@@ -361,12 +364,23 @@ ngx_uint_t ngx_http_martech_request(ngx_http_request_t *r,
     ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_ctx_t *ctx);
 
 /*
- * collect: our context of a request, or NULL.  It outlives an internal
- * redirect, unlike what ngx_http_get_module_ctx() returns.
+ * ctx: our context of a request, or NULL.  It outlives an internal redirect,
+ * unlike what ngx_http_get_module_ctx() returns.
  */
 ngx_http_martech_ctx_t *ngx_http_martech_ctx(ngx_http_request_t *r);
+ngx_http_martech_ctx_t *ngx_http_martech_ctx_create(ngx_http_request_t *r);
 
-/* collect, status: phase handlers */
+/*
+ * command: _frame is the room around a checked event, given the constant parts
+ * for its shard (head) and its source (tail).  _write writes all of it and
+ * returns its length; bound is martech_event_bound() of the event.
+ */
+size_t ngx_http_martech_command_frame(ngx_str_t *head, ngx_str_t *tail,
+    martech_event_t *ev);
+size_t ngx_http_martech_command_write(u_char *start, ngx_str_t *head,
+    ngx_str_t *tail, martech_event_t *ev, size_t bound);
+
+/* collect, ctx, status: phase handlers */
 ngx_int_t ngx_http_martech_collect_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_martech_log_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_martech_status_handler(ngx_http_request_t *r);
@@ -460,6 +474,19 @@ void ngx_http_martech_redis_update(ngx_http_martech_worker_t *worker);
 /* New records are in the ring: write them at the end of this loop round. */
 void ngx_http_martech_redis_post(ngx_http_martech_worker_t *worker);
 void ngx_http_martech_redis_close(ngx_http_martech_worker_t *worker);
+
+/* The only ways to another state, and out of a connection of no use. */
+void ngx_http_martech_redis_set(ngx_http_martech_worker_t *worker,
+    ngx_http_martech_redis_state_e state);
+void ngx_http_martech_redis_fail(ngx_http_martech_worker_t *worker,
+    ngx_err_t err, const char *what);
+
+/* handshake: writes what is left of it; takes one reply, see redis */
+void ngx_http_martech_handshake_write(ngx_http_martech_worker_t *worker);
+ngx_int_t ngx_http_martech_handshake_reply(ngx_http_martech_worker_t *worker);
+
+/* Bytes of an error reply that may be logged. */
+size_t ngx_http_martech_redis_quotable(ngx_http_martech_resp_t *resp);
 
 /* The name of the state, for the status page. */
 const char *ngx_http_martech_redis_state(ngx_uint_t state);

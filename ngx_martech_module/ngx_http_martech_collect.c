@@ -16,10 +16,6 @@
 
 #define NGX_HTTP_MARTECH_TAPE_MIN  4096          /* nodes, 96 KiB */
 
-/* lengths and line breaks of a command, besides its constant parts */
-#define NGX_HTTP_MARTECH_FRAME_MAX  64
-
-
 /* One request between its body and its answer. */
 typedef struct {
     ngx_http_request_t            *r;
@@ -35,8 +31,6 @@ typedef struct {
 } ngx_http_martech_collect_t;
 
 
-static ngx_http_martech_ctx_t *ngx_http_martech_ctx_create(
-    ngx_http_request_t *r);
 static void ngx_http_martech_collect_body(ngx_http_request_t *r);
 static ngx_int_t ngx_http_martech_collect_request(
     ngx_http_martech_collect_t *mc);
@@ -50,10 +44,6 @@ static ngx_int_t ngx_http_martech_collect_events(
     ngx_http_martech_collect_t *mc);
 static ngx_int_t ngx_http_martech_collect_event(
     ngx_http_martech_collect_t *mc, uint32_t node, uint32_t index);
-static size_t ngx_http_martech_collect_write(ngx_http_martech_collect_t *mc,
-    martech_event_t *ev, ngx_str_t *head, u_char *start, size_t bound);
-static ngx_uint_t ngx_http_martech_collect_digits(size_t n);
-static u_char *ngx_http_martech_collect_number(u_char *p, size_t n);
 static uint64_t ngx_http_martech_collect_random(
     ngx_http_martech_worker_t *worker);
 static ngx_int_t ngx_http_martech_collect_id(ngx_http_martech_collect_t *mc,
@@ -119,64 +109,6 @@ ngx_http_martech_collect_handler(ngx_http_request_t *r)
     }
 
     return NGX_DONE;
-}
-
-
-/*
- * An internal redirect clears the contexts of all modules, so ours hangs on
- * the request's pool as well, where it is known by its handler.
- */
-
-static void
-ngx_http_martech_ctx_cleanup(void *data)
-{
-}
-
-
-static ngx_http_martech_ctx_t *
-ngx_http_martech_ctx_create(ngx_http_request_t *r)
-{
-    ngx_pool_cleanup_t      *cln;
-    ngx_http_martech_ctx_t  *ctx;
-
-    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_martech_ctx_t));
-
-    if (cln == NULL) {
-        return NULL;
-    }
-
-    ctx = cln->data;
-    ngx_memzero(ctx, sizeof(ngx_http_martech_ctx_t));
-
-    cln->handler = ngx_http_martech_ctx_cleanup;
-
-    ngx_http_set_ctx(r, ctx, ngx_http_martech_module);
-
-    return ctx;
-}
-
-
-ngx_http_martech_ctx_t *
-ngx_http_martech_ctx(ngx_http_request_t *r)
-{
-    ngx_pool_cleanup_t      *cln;
-    ngx_http_martech_ctx_t  *ctx;
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_martech_module);
-
-    if (ctx || !(r->internal || r->uri_changed || r->filter_finalize)) {
-        return ctx;
-    }
-
-    for (cln = r->pool->cleanup; cln; cln = cln->next) {
-
-        if (cln->handler == ngx_http_martech_ctx_cleanup) {
-            ngx_http_set_ctx(r, cln->data, ngx_http_martech_module);
-            return cln->data;
-        }
-    }
-
-    return NULL;
 }
 
 
@@ -505,8 +437,7 @@ ngx_http_martech_collect_event(ngx_http_martech_collect_t *mc, uint32_t node,
 
     bound = martech_event_bound(&mc->batch, node, &mc->facts);
 
-    frame = head->len + ev.message_id.len + mc->ctx->source->head.len
-            + NGX_HTTP_MARTECH_FRAME_MAX;
+    frame = ngx_http_martech_command_frame(head, &mc->ctx->source->head, &ev);
 
     if (mc->bytes + frame + bound > worker->ring.size_max / 2) {
         return NGX_DECLINED;
@@ -518,7 +449,8 @@ ngx_http_martech_collect_event(ngx_http_martech_collect_t *mc, uint32_t node,
         return NGX_BUSY;
     }
 
-    len = ngx_http_martech_collect_write(mc, &ev, head, p, bound);
+    len = ngx_http_martech_command_write(p, head, &mc->ctx->source->head, &ev,
+                                         bound);
 
     ngx_http_martech_ring_commit(&worker->ring, len, mc->slot);
 
@@ -526,87 +458,6 @@ ngx_http_martech_collect_event(ngx_http_martech_collect_t *mc, uint32_t node,
     mc->ctx->accepted++;
 
     return NGX_OK;
-}
-
-
-/*
- * The command, up to the event; the event; its length in front of it.  The
- * length is known last, but nearly always has as many digits as its bound;
- * otherwise the event is moved.
- */
-
-static size_t
-ngx_http_martech_collect_write(ngx_http_martech_collect_t *mc,
-    martech_event_t *ev, ngx_str_t *head, u_char *start, size_t bound)
-{
-    u_char      *p, *e;
-    size_t       len;
-    ngx_uint_t   digits, guess;
-    ngx_str_t   *tail;
-
-    p = ngx_cpymem(start, head->data, head->len);
-
-    *p++ = '$';
-    p = ngx_http_martech_collect_number(p, ev->message_id.len);
-    *p++ = CR;
-    *p++ = LF;
-    p = ngx_cpymem(p, ev->message_id.data, ev->message_id.len);
-
-    tail = &mc->ctx->source->head;
-    p = ngx_cpymem(p, tail->data, tail->len);
-
-    guess = ngx_http_martech_collect_digits(bound);
-
-    e = p + guess + 2;
-    len = martech_event_write(ev, e);
-
-    digits = ngx_http_martech_collect_digits(len);
-
-    if (digits != guess) {
-        ngx_memmove(p + digits + 2, e, len);
-        e = p + digits + 2;
-    }
-
-    p = ngx_http_martech_collect_number(p, len);
-    *p++ = CR;
-    *p++ = LF;
-
-    p = e + len;
-    *p++ = CR;
-    *p++ = LF;
-
-    return p - start;
-}
-
-
-static ngx_uint_t
-ngx_http_martech_collect_digits(size_t n)
-{
-    ngx_uint_t  digits;
-
-    for (digits = 1; n >= 10; digits++) {
-        n /= 10;
-    }
-
-    return digits;
-}
-
-
-static u_char *
-ngx_http_martech_collect_number(u_char *p, size_t n)
-{
-    u_char      *last;
-    ngx_uint_t   digits;
-
-    digits = ngx_http_martech_collect_digits(n);
-    last = p + digits;
-
-    for (p = last; digits > 0; digits--) {
-        *--p = (u_char) ('0' + n % 10);
-        n /= 10;
-    }
-
-    return last;
 }
 
 
@@ -765,38 +616,4 @@ ngx_http_martech_collect_count(ngx_http_martech_collect_t *mc)
     for (i = 0; i < mc->ctx->refusals->nelts; i++) {
         worker->stats->rejected[refusal[i].rc]++;
     }
-}
-
-
-/* Also of requests that never came to the handler above, such as a 413. */
-
-ngx_int_t
-ngx_http_martech_log_handler(ngx_http_request_t *r)
-{
-    ngx_http_martech_ctx_t        *ctx;
-    ngx_http_martech_worker_t     *worker;
-    ngx_http_martech_loc_conf_t   *mlcf;
-    ngx_http_martech_main_conf_t  *mmcf;
-
-    mlcf = ngx_http_get_module_loc_conf(r, ngx_http_martech_module);
-    ctx = ngx_http_martech_ctx(r);
-
-    if (r != r->main || (!mlcf->collect && ctx == NULL)) {
-        return NGX_OK;
-    }
-
-    mmcf = ngx_http_get_module_main_conf(r, ngx_http_martech_module);
-    worker = ngx_http_martech_worker(mmcf);
-
-    if (worker == NULL) {
-        return NGX_OK;
-    }
-
-    ngx_http_martech_count(worker, REQUESTS, 1);
-
-    if (ctx == NULL || ctx->verdict == NGX_HTTP_MARTECH_VERDICT_NONE) {
-        worker->stats->refused[NGX_HTTP_MARTECH_REFUSED_OUTSIDE]++;
-    }
-
-    return NGX_OK;
 }
