@@ -559,7 +559,6 @@ ngx_http_martech_redis_reply(ngx_http_martech_worker_t *worker)
 
         case NGX_HTTP_MARTECH_REDIS_LOADING:
         case NGX_HTTP_MARTECH_REDIS_READONLY:
-        case NGX_HTTP_MARTECH_REDIS_MOVED:
         case NGX_HTTP_MARTECH_REDIS_DENIED:
 
             /* not this server, not now: the record stays in the ring */

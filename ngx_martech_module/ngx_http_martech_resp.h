@@ -61,7 +61,8 @@ typedef enum {
     NGX_HTTP_MARTECH_REDIS_BUSY,          /* cannot write now; likewise */
     NGX_HTTP_MARTECH_REDIS_LOADING,       /* starting; connect again later */
     NGX_HTTP_MARTECH_REDIS_READONLY,      /* not a master; likewise */
-    NGX_HTTP_MARTECH_REDIS_MOVED,         /* a cluster; likewise */
+    NGX_HTTP_MARTECH_REDIS_MOVED,         /* another node's shard; refuse, stay:
+                                             others of ours may be here */
     NGX_HTTP_MARTECH_REDIS_DENIED,        /* password or rights are wrong */
     NGX_HTTP_MARTECH_REDIS_CLASSES
 } ngx_http_martech_redis_class_e;
