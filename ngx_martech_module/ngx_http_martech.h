@@ -5,7 +5,7 @@
  * What the files of the NGINX side share.  Reading order:
  *
  *     module      directives, phases, life of a worker
- *     conf        the setters behind the directives
+ *     conf        the setters behind the directives; redis_conf, spool_conf
  *     source      who may send: write keys
  *     request     what request line and headers decide
  *     collect     CONTENT phase: body, events, verdicts
@@ -13,11 +13,25 @@
  *     body        the body as one slice
  *     command     XADD as bytes
  *     answer      what the client is told
- *     park        a request that waits for Redis
- *     ring        bytes on their way to Redis, kept until acknowledged
- *     redis       the connection
+ *     park        a request that waits for its events to be safe
+ *     buffer      the memory of events, until they are safe
+ *     record      what becomes of one
+ *
+ *     redis       where an event goes; what Redis has not taken in time
+ *     cluster     which node takes which shard
+ *     node        a server: its connection, and what is on its way to it
+ *     node_send   out of its queue
+ *     node_reply  what it answers
+ *     connect     how a connection comes about
  *     handshake   its first words
- *     resp        its replies (knows no NGINX)
+ *     resp        replies (knows no NGINX)
+ *     net         names, TLS, sentinels, passwords: see ngx_http_martech_net.h
+ *
+ *     spool       the disk, when Redis is away; spool_result, spool_books
+ *     job         what a thread does for it
+ *     replay      from there to Redis; replay_job
+ *     store       files, segment: their bytes (both know no NGINX)
+ *
  *     stats       counters in shared memory
  *     status      the page that shows them
  *     variables   for log_format
@@ -39,13 +53,18 @@
 #include "martech_event.h"
 #include "martech_shard.h"
 
+#include "ngx_http_martech_net.h"
 #include "ngx_http_martech_resp.h"
+#include "ngx_http_martech_segment.h"
+#include "ngx_http_martech_store.h"
 
 
 #define NGX_HTTP_MARTECH_ACK_REDIS   0
 #define NGX_HTTP_MARTECH_ACK_MEMORY  1
 
 #define NGX_HTTP_MARTECH_KEY_MAX     256   /* bytes of a write key */
+
+#define NGX_HTTP_MARTECH_LOG_INTERVAL  60        /* s, repeats of a fault */
 
 #define NGX_HTTP_MARTECH_STATUS_OFF         0
 #define NGX_HTTP_MARTECH_STATUS_JSON        1
@@ -72,27 +91,48 @@ typedef enum {
     NGX_HTTP_MARTECH_COUNT_REQUESTS = 0,
     NGX_HTTP_MARTECH_COUNT_RECEIVED,       /* events: the sum of those below */
     NGX_HTTP_MARTECH_COUNT_STORED,
-    NGX_HTTP_MARTECH_COUNT_UNAVAILABLE,
+    NGX_HTTP_MARTECH_COUNT_SPOOLED,
     NGX_HTTP_MARTECH_COUNT_REJECTED,       /* by reason: rejected[] */
+    NGX_HTTP_MARTECH_COUNT_DROPPED,        /* by reason: dropped[] */
     NGX_HTTP_MARTECH_COUNT_BYTES,          /* of bodies */
     NGX_HTTP_MARTECH_COUNT_ABORTED,        /* client gone while parked */
     NGX_HTTP_MARTECH_COUNT_CONNECTS,       /* Redis connections made ready */
     NGX_HTTP_MARTECH_COUNT_FAILURES,       /* Redis connections lost */
     NGX_HTTP_MARTECH_COUNT_RESENT,         /* records sent once more */
+    NGX_HTTP_MARTECH_COUNT_MOVED,          /* records sent to another node */
+    NGX_HTTP_MARTECH_COUNT_REPLICAS_SHORT, /* WAIT with too few replicas */
     NGX_HTTP_MARTECH_COUNT_FLUSHES,        /* writes to Redis */
     NGX_HTTP_MARTECH_COUNT_ACK_MS,         /* sum over parked requests */
     NGX_HTTP_MARTECH_COUNT_ACKS,
+    NGX_HTTP_MARTECH_COUNT_SPOOL_FOUND,    /* in the spool, and not counted
+                                              as spooled here */
+    NGX_HTTP_MARTECH_COUNT_SPOOL_REPLAYED,
+    NGX_HTTP_MARTECH_COUNT_SPOOL_LOST,     /* damaged on disk */
+    NGX_HTTP_MARTECH_COUNT_SPOOL_WRITES,   /* batches */
+    NGX_HTTP_MARTECH_COUNT_SPOOL_ERRORS,   /* of the disk */
     NGX_HTTP_MARTECH_COUNTERS
 } ngx_http_martech_counter_e;
 
 
 typedef enum {
     NGX_HTTP_MARTECH_GAUGE_PARKED = 0,     /* requests */
-    NGX_HTTP_MARTECH_GAUGE_WAITING,        /* events in the ring */
-    NGX_HTTP_MARTECH_GAUGE_BUFFER,         /* bytes of the ring in use */
-    NGX_HTTP_MARTECH_GAUGE_READY,          /* 1: Redis takes events */
+    NGX_HTTP_MARTECH_GAUGE_WAITING,        /* events in the buffer */
+    NGX_HTTP_MARTECH_GAUGE_BUFFER,         /* bytes of it in use */
+    NGX_HTTP_MARTECH_GAUGE_READY,          /* connections that take events */
+    NGX_HTTP_MARTECH_GAUGE_SPOOL_WAITING,  /* events on disk */
+    NGX_HTTP_MARTECH_GAUGE_SPOOL_BYTES,    /* of segments */
+    NGX_HTTP_MARTECH_GAUGE_SPOOL_READY,    /* 1: it takes events */
     NGX_HTTP_MARTECH_GAUGES
 } ngx_http_martech_gauge_e;
+
+
+/* Why an event was received and is nowhere. */
+typedef enum {
+    NGX_HTTP_MARTECH_DROPPED_UNAVAILABLE = 0,     /* its client was told */
+    NGX_HTTP_MARTECH_DROPPED_KILLED,       /* died with its worker */
+    NGX_HTTP_MARTECH_DROPPED_LEFT,         /* its worker had to leave */
+    NGX_HTTP_MARTECH_DROPPED_REASONS
+} ngx_http_martech_dropped_e;
 
 
 #define NGX_HTTP_MARTECH_ACK_BUCKETS  10
@@ -104,6 +144,7 @@ typedef struct {
     uint64_t       gauges[NGX_HTTP_MARTECH_GAUGES];
     uint64_t       rejected[NGX_HTTP_MARTECH_REASONS];    /* events */
     uint64_t       refused[NGX_HTTP_MARTECH_REASONS];     /* requests */
+    uint64_t       dropped[NGX_HTTP_MARTECH_DROPPED_REASONS];     /* events */
     uint64_t       errors[NGX_HTTP_MARTECH_REDIS_CLASSES];
     uint64_t       ack_ms[NGX_HTTP_MARTECH_ACK_BUCKETS];
 } ngx_http_martech_stats_t;
@@ -111,6 +152,11 @@ typedef struct {
 
 #define ngx_http_martech_count(worker, counter, n)                            \
     (worker)->stats->counters[NGX_HTTP_MARTECH_COUNT_##counter] += (n)
+
+
+#define ngx_http_martech_dropped(stats, reason, n)                            \
+    (stats)->counters[NGX_HTTP_MARTECH_COUNT_DROPPED] += (n);                 \
+    (stats)->dropped[NGX_HTTP_MARTECH_DROPPED_##reason] += (n)
 
 
 /* Write keys of one configuration level, and what each stands for. */
@@ -128,76 +174,171 @@ typedef struct {
 } ngx_http_martech_sources_t;
 
 
-/* Bytes for Redis.  A record never spans chunks. */
+typedef struct ngx_http_martech_slot_s    ngx_http_martech_slot_t;
+typedef struct ngx_http_martech_node_s    ngx_http_martech_node_t;
+typedef struct ngx_http_martech_spool_s   ngx_http_martech_spool_t;
+typedef struct ngx_http_martech_replay_s  ngx_http_martech_replay_t;
+typedef struct ngx_http_martech_worker_s  ngx_http_martech_worker_t;
+
+
+/* Commands grow from last up, their records from end down, see buffer. */
 typedef struct ngx_http_martech_chunk_s  ngx_http_martech_chunk_t;
 
 struct ngx_http_martech_chunk_s {
-    ngx_http_martech_chunk_t  *next;       /* younger, or next free */
+    ngx_http_martech_chunk_t  *next;       /* free */
     u_char                    *last;
     u_char                    *end;
+    size_t                     size;       /* all of it */
     ngx_uint_t                 records;
 };
 
 
-typedef struct ngx_http_martech_slot_s    ngx_http_martech_slot_t;
-typedef struct ngx_http_martech_worker_s  ngx_http_martech_worker_t;
-
 typedef struct {
-    u_char                    *data;
-    ngx_http_martech_chunk_t  *chunk;
+    ngx_http_martech_chunk_t  *current;    /* new records go here */
+    ngx_http_martech_chunk_t  *free;
+    ngx_uint_t                 nfree;
+    ngx_uint_t                 records;
+    size_t                     size;       /* bytes of chunks in use */
+    size_t                     size_max;
+} ngx_http_martech_buffer_t;
+
+
+typedef enum {
+    NGX_HTTP_MARTECH_OUTCOME_STORED = 0,
+    NGX_HTTP_MARTECH_OUTCOME_SPOOLED,
+    NGX_HTTP_MARTECH_OUTCOME_DROPPED
+} ngx_http_martech_outcome_e;
+
+
+#define NGX_HTTP_MARTECH_RECORD_EVENT        0    /* kind */
+#define NGX_HTTP_MARTECH_RECORD_REPLAY       1    /* of the replay's block */
+#define NGX_HTTP_MARTECH_RECORD_WAIT         2    /* of the node */
+
+#define NGX_HTTP_MARTECH_RECORD_NOWHERE      0    /* place: list of a node */
+#define NGX_HTTP_MARTECH_RECORD_QUEUED       1
+#define NGX_HTTP_MARTECH_RECORD_SENT         2
+#define NGX_HTTP_MARTECH_RECORD_UNCONFIRMED  3
+#define NGX_HTTP_MARTECH_RECORD_MOVED        4
+
+#define NGX_HTTP_MARTECH_SPOOLING_NO         0
+#define NGX_HTTP_MARTECH_SPOOLING_QUEUE      1    /* may be taken back */
+#define NGX_HTTP_MARTECH_SPOOLING_WRITE      2    /* a thread has it */
+
+
+/* An event on its way. */
+typedef struct {
+    ngx_queue_t                queue;      /* list of the node, see place */
+    ngx_queue_t                spool;      /* list of the spool */
+    ngx_queue_t                siblings;   /* slot->records */
+    u_char                    *data;       /* the command: XADD ... */
+    ngx_http_martech_chunk_t  *chunk;      /* that it lies in */
     ngx_http_martech_slot_t   *slot;       /* who waits for it, or NULL */
-    uint32_t                   len;
-    unsigned                   dropped:1;  /* nobody wants it any more */
-    unsigned                   skipped:1;  /* dropped before it was sent */
+    ngx_http_martech_node_t   *node;       /* the last it was given to */
+    uint64_t                   hash;       /* of the identity */
+    ngx_msec_t                 start;
+    uint32_t                   len;        /* of data */
+    uint16_t                   head;       /* of data: up to the payload */
+    uint16_t                   shard;
+    unsigned                   kind:2;
+    unsigned                   place:3;    /* set by _record_place() only */
+    unsigned                   spooling:2;
+    unsigned                   decided:1;  /* stored, spooled or dropped */
+    unsigned                   dropped:1;  /* not wanted from the node */
+    unsigned                   stored:1;   /* by Redis, while it is written */
+    unsigned                   asking:1;   /* ASKING goes before it */
+    unsigned                   asked:1;    /* ... and is not answered yet */
+    unsigned                   refused:1;  /* of a replay: sent again later */
+    unsigned                   moves:5;    /* in a row */
 } ngx_http_martech_record_t;
 
 
-/* A queue of records: [head, sent) wait for replies, [sent, tail) to go. */
-typedef struct {
-    ngx_http_martech_record_t  *records;   /* size is a power of two */
-    ngx_uint_t                  mask;
-    uint64_t                    head;      /* sequence numbers */
-    uint64_t                    sent;
-    uint64_t                    tail;
-    size_t                      sent_bytes;    /* of the record at sent */
-    ngx_http_martech_chunk_t   *oldest;
-    ngx_http_martech_chunk_t   *youngest;
-    ngx_http_martech_chunk_t   *free;
-    ngx_uint_t                  nfree;
-    ngx_uint_t                  live;      /* records not dropped */
-    size_t                      size;      /* bytes of chunks in use */
-    size_t                      size_max;
-} ngx_http_martech_ring_t;
-
-
-/* The young end of a ring, to go back to. */
-typedef struct {
-    uint64_t                    tail;
-    ngx_http_martech_chunk_t   *youngest;
-} ngx_http_martech_mark_t;
-
-
-/* A request that waits for Redis; lives outside the request's pool. */
+/* A request that waits; lives outside the request's pool. */
 struct ngx_http_martech_slot_s {
     ngx_queue_t                 queue;     /* worker->parked, by deadline */
+    ngx_queue_t                 records;   /* not decided */
     ngx_http_martech_worker_t  *worker;
     ngx_http_request_t         *r;         /* NULL once the client is gone */
     ngx_http_cleanup_t         *cleanup;   /* of r */
-    uint64_t                    first;     /* sequence of the first record */
-    ngx_uint_t                  count;     /* records */
-    ngx_uint_t                  pending;   /* without a reply so far */
-    ngx_uint_t                  failed;    /* refused by Redis */
+    ngx_uint_t                  pending;   /* records */
     ngx_msec_t                  start;
+    unsigned                    failed:1;  /* one was dropped */
+    unsigned                    spooled:1; /* one was spooled */
 };
 
 
 typedef enum {
-    NGX_HTTP_MARTECH_REDIS_DOWN = 0,       /* waits for the back-off */
-    NGX_HTTP_MARTECH_REDIS_CONNECTING,
-    NGX_HTTP_MARTECH_REDIS_HANDSHAKE,
-    NGX_HTTP_MARTECH_REDIS_READY,
-    NGX_HTTP_MARTECH_REDIS_CLOSED          /* the worker is leaving */
-} ngx_http_martech_redis_state_e;
+    NGX_HTTP_MARTECH_NODE_DOWN = 0,        /* waits for the back-off */
+    NGX_HTTP_MARTECH_NODE_CONNECTING,
+    NGX_HTTP_MARTECH_NODE_HANDSHAKE,
+    NGX_HTTP_MARTECH_NODE_READY,
+    NGX_HTTP_MARTECH_NODE_CLOSED           /* the worker is leaving */
+} ngx_http_martech_node_state_e;
+
+
+/* The commands of a handshake. */
+typedef enum {
+    NGX_HTTP_MARTECH_SAY_AUTH = 0,
+    NGX_HTTP_MARTECH_SAY_SELECT,
+    NGX_HTTP_MARTECH_SAY_NAME,
+    NGX_HTTP_MARTECH_SAY_ROLE,
+    NGX_HTTP_MARTECH_SAY_PROBE,
+    NGX_HTTP_MARTECH_SAYS
+} ngx_http_martech_handshake_e;
+
+
+#define NGX_HTTP_MARTECH_NODES_MAX     64
+#define NGX_HTTP_MARTECH_REPLIES_SIZE  16384
+#define NGX_HTTP_MARTECH_TLS_SIZE      16384
+
+
+struct ngx_http_martech_node_s {
+    ngx_http_martech_worker_t       *worker;
+    ngx_http_martech_endpoint_t     *endpoint;     /* NULL: not in use */
+    ngx_str_t                        name;         /* for logs */
+
+    ngx_queue_t                      queued;       /* records, in order */
+    ngx_queue_t                      sent;
+    ngx_queue_t                      unconfirmed;
+    ngx_queue_t                      moved;
+    size_t                           sent_bytes;   /* of the first queued */
+    ngx_http_martech_record_t        wait;         /* the command WAIT */
+
+    ngx_http_martech_node_state_e    state;        /* by _node_set() only */
+    ngx_http_martech_dial_t          dial;
+    ngx_connection_t                *connection;   /* NULL: none */
+    ngx_http_martech_resp_t          resp;
+    u_char                          *tls;          /* bytes given to TLS */
+    size_t                           tls_len;
+    size_t                           tls_sent;
+    u_char                          *handshake;    /* commands, or NULL */
+    size_t                           handshake_len;
+    size_t                           handshake_sent;
+    ngx_uint_t                       handshake_count;  /* commands */
+    ngx_uint_t                       handshake_done;   /* replies */
+    ngx_http_martech_handshake_e     commands[NGX_HTTP_MARTECH_SAYS];
+
+    ngx_msec_t                       backoff;
+    ngx_msec_t                       ready_since;
+    ngx_msec_t                       down_since;
+    ngx_msec_t                       waiting_since;    /* of last progress */
+    ngx_msec_t                       refused_since;
+    time_t                           logged;       /* last repeat of a fault */
+    ngx_event_t                      reconnect;
+    ngx_event_t                      flush;        /* posted, once a round */
+    ngx_connection_t                 dummy;        /* for timers' log lines */
+    unsigned                         refused:1;    /* full, or cannot write */
+    unsigned                         paused:1;     /* see cluster */
+};
+
+
+/* Where a shard is; next: where it will be once its node has settled. */
+typedef struct {
+    ngx_http_martech_node_t         *node;
+    ngx_http_martech_node_t         *next;
+    ngx_msec_t                       asking_since;
+    unsigned                         asking:1;
+    unsigned                         next_asking:1;
+} ngx_http_martech_shard_t;
 
 
 typedef struct ngx_http_martech_main_conf_s  ngx_http_martech_main_conf_t;
@@ -209,8 +350,10 @@ struct ngx_http_martech_worker_s {
     ngx_http_martech_stats_t        *stats;
     ngx_log_t                       *log;
     ngx_log_t                        quiet;        /* for what we log */
+    ngx_connection_t                 dummy;        /* for timers' log lines */
 
-    ngx_http_martech_ring_t          ring;
+    ngx_http_martech_buffer_t        buffer;
+    ngx_uint_t                       live;         /* events not decided */
     ngx_queue_t                      parked;
     ngx_uint_t                       clients;      /* parked and not gone */
     ngx_queue_t                      free_slots;
@@ -220,53 +363,50 @@ struct ngx_http_martech_worker_s {
     uint32_t                         tape_size;    /* nodes allocated */
     uint64_t                         random[2];    /* state, see collect */
 
-    ngx_http_martech_redis_state_e   state;        /* set by _redis_set() */
-    ngx_peer_connection_t            peer;
-    ngx_http_martech_resp_t          resp;
-    ngx_uint_t                       handshake_sent;   /* commands */
-    ngx_uint_t                       handshake_done;   /* replies */
-    size_t                           handshake_bytes;  /* written so far */
-    ngx_uint_t                       address;      /* next to try */
-    ngx_msec_t                       backoff;
-    ngx_msec_t                       ready_since;
-    ngx_msec_t                       down_since;
-    ngx_msec_t                       waiting_since;    /* of last progress */
-    ngx_uint_t                       waiting;      /* replies to come */
-    time_t                           logged;       /* last repeat of a fault */
-    ngx_event_t                      reconnect;
-    ngx_event_t                      hold;         /* of a shutdown */
-    ngx_event_t                      flush;        /* posted, once a round */
-    ngx_connection_t                 dummy;        /* for timers' log lines */
-    u_char                          *buffer;       /* replies */
+    ngx_http_martech_node_t         *nodes;
+    ngx_uint_t                       nnodes;       /* places in nodes */
+    ngx_http_martech_shard_t        *shards;
+    ngx_uint_t                       seed;         /* next address to try */
+    ngx_http_martech_sentinel_t      sentinel;
+    u_char                          *replies;      /* what was just read */
+
+    ngx_http_martech_spool_t        *spool;        /* NULL: none configured */
+    ngx_http_martech_replay_t       *replay;
+    ngx_msec_t                       patience;     /* with Redis */
+    ngx_msec_t                       swept;
+    ngx_event_t                      sweep;
+    unsigned                         expired:1;    /* may stay no longer */
+    unsigned                         closed:1;     /* takes nothing more */
 };
 
 
+typedef struct {
+    ngx_str_t                        path;         /* empty: no spool */
+    size_t                           size_max;     /* bytes, all workers */
+    size_t                           segment;      /* bytes of one file */
+    ngx_msec_t                       interval;     /* 0: sync=always */
+    ngx_msec_t                       after;        /* patience with Redis */
+    ngx_thread_pool_t               *threads;
+} ngx_http_martech_spool_conf_t;
+
+
 struct ngx_http_martech_main_conf_s {
-    ngx_addr_t                 *addrs;
-    ngx_uint_t                  naddrs;
-    ngx_str_t                   redis;             /* as configured */
-    ngx_str_t                   user;
-    ngx_str_t                   password;
-    ngx_int_t                   database;
-    ngx_msec_t                  connect_timeout;
-    ngx_msec_t                  timeout;
-
-    ngx_str_t                   prefix;
-    ngx_uint_t                  shards;
-    ngx_str_t                  *heads;             /* "*11\r\n$4\r\nXADD..."
+    ngx_http_martech_server_t        server;       /* martech_redis */
+    ngx_str_t                        prefix;
+    ngx_uint_t                       shards;
+    ngx_str_t                       *heads;        /* "*11\r\n$4\r\nXADD..."
                                                       by shard */
-    ngx_str_t                   handshake;         /* commands as bytes */
-    ngx_uint_t                  handshake_count;
-    ngx_uint_t                  handshake_probe;   /* index of the probe */
-
-    size_t                      buffer;
-    ngx_uint_t                  collects;          /* locations that take */
-    ngx_uint_t                  pages;             /* locations of status */
-    ngx_int_t                   request_id;        /* variable index, or
+    ngx_str_t                        wait;         /* WAIT as bytes, or
+                                                      empty */
+    size_t                           buffer;
+    ngx_http_martech_spool_conf_t    spool;
+    ngx_uint_t                       collects;     /* locations that take */
+    ngx_uint_t                       pages;        /* locations of status */
+    ngx_int_t                        request_id;   /* variable index, or
                                                       NGX_ERROR: not used */
-    ngx_shm_zone_t             *zone;
+    ngx_shm_zone_t                  *zone;
 
-    ngx_http_martech_worker_t  *worker;
+    ngx_http_martech_worker_t       *worker;
 };
 
 
@@ -296,6 +436,7 @@ typedef struct {
 typedef enum {
     NGX_HTTP_MARTECH_VERDICT_NONE = 0,
     NGX_HTTP_MARTECH_VERDICT_STORED,
+    NGX_HTTP_MARTECH_VERDICT_SPOOLED,      /* at least one event of it */
     NGX_HTTP_MARTECH_VERDICT_PARTIAL,      /* some rejected, rest stored */
     NGX_HTTP_MARTECH_VERDICT_REJECTED,
     NGX_HTTP_MARTECH_VERDICT_REFUSED,      /* the request, not its events */
@@ -314,6 +455,7 @@ typedef struct {
     ngx_uint_t                   accepted;
     ngx_str_t                    message_id;       /* of the first event */
     ngx_array_t                 *refusals;
+    unsigned                     spooled:1;        /* not all in Redis yet */
 } ngx_http_martech_ctx_t;
 
 
@@ -324,8 +466,18 @@ extern ngx_module_t  ngx_http_martech_module;
 ngx_http_martech_worker_t *ngx_http_martech_worker(
     ngx_http_martech_main_conf_t *mmcf);
 
+/* From the kernel; never 0. */
+uint64_t ngx_http_martech_random64(void);
+
+/*
+ * Takes nothing more: brings what is not safe to disk, answers who waits, and
+ * lets go of connections, timers and files.  The memory stays.
+ */
+void ngx_http_martech_worker_close(ngx_http_martech_worker_t *worker);
+
 /* conf: setters, see the command table */
 char *ngx_http_martech_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_martech_spool(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_martech_stream(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_martech_buffer(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_martech_ack(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
@@ -335,6 +487,17 @@ void ngx_http_martech_limits_merge(ngx_http_martech_loc_conf_t *prev,
     ngx_http_martech_loc_conf_t *conf);
 ngx_int_t ngx_http_martech_conf_prepare(ngx_conf_t *cf,
     ngx_http_martech_main_conf_t *mmcf);
+ngx_int_t ngx_http_martech_spool_prepare_conf(ngx_conf_t *cf,
+    ngx_http_martech_main_conf_t *mmcf);
+
+/* The value of "name=value", or NULL if this is another parameter. */
+u_char *ngx_http_martech_conf_value(ngx_str_t *param, const char *name,
+    ngx_str_t *s);
+
+/* Logs that a parameter is invalid and what is allowed: NGX_CONF_ERROR. */
+char *ngx_http_martech_conf_invalid(ngx_conf_t *cf, ngx_str_t *value,
+    const char *allowed);
+
 ngx_int_t ngx_http_martech_conf_read(ngx_conf_t *cf, ngx_str_t *path,
     ngx_str_t *content);
 
@@ -406,101 +569,213 @@ ngx_int_t ngx_http_martech_answer_events(ngx_http_request_t *r);
 const char *ngx_http_martech_reason_name(ngx_uint_t reason);
 
 /*
- * park: _open takes a slot for a request, NULL without memory; the records
- * that are committed next belong to it.  Then _close parks the request until
- * all of them are answered, or _discard gives the slot back.  _reply is called
- * for each record, in order, and may finish the request.
+ * park: _open takes a slot for a request, NULL without memory; _add gives it a
+ * record.  Then _close parks the request until all of them are decided, or
+ * _discard gives the slot back.  _outcome is called for each record, and may
+ * finish the request.
  */
 ngx_http_martech_slot_t *ngx_http_martech_park_open(
     ngx_http_martech_worker_t *worker, ngx_http_request_t *r);
+void ngx_http_martech_park_add(ngx_http_martech_slot_t *slot,
+    ngx_http_martech_record_t *record);
 void ngx_http_martech_park_close(ngx_http_martech_worker_t *worker,
     ngx_http_martech_slot_t *slot);
 void ngx_http_martech_park_discard(ngx_http_martech_worker_t *worker,
     ngx_http_martech_slot_t *slot);
-void ngx_http_martech_park_reply(ngx_http_martech_worker_t *worker,
-    ngx_http_martech_slot_t *slot, ngx_uint_t stored);
+void ngx_http_martech_park_outcome(ngx_http_martech_worker_t *worker,
+    ngx_http_martech_slot_t *slot, ngx_http_martech_outcome_e outcome);
 void ngx_http_martech_park_deadline(ngx_event_t *ev);
+
+/* Lets go of the requests without an answer; their events are still there. */
+void ngx_http_martech_park_detach(ngx_http_martech_worker_t *worker);
 
 /* Answers all parked requests with 503 now. */
 void ngx_http_martech_park_fail(ngx_http_martech_worker_t *worker);
 
 /*
- * ring: _reserve returns room for size bytes, or NULL if the ring is full;
- * _commit makes a record of the first len of them.  _rollback undoes all
- * commits since the mark; none of them may have been flushed.
+ * buffer: _reserve returns room for size bytes and a record, or NULL if the
+ * buffer is full; _commit makes a record of the first len of them; _free
+ * gives it back, in any order.  _destroy keeps chunks that hold records.
  */
-u_char *ngx_http_martech_ring_reserve(ngx_http_martech_ring_t *ring,
+u_char *ngx_http_martech_buffer_reserve(ngx_http_martech_buffer_t *buffer,
     size_t size, ngx_log_t *log);
-void ngx_http_martech_ring_commit(ngx_http_martech_ring_t *ring, size_t len,
-    ngx_http_martech_slot_t *slot);
-ngx_http_martech_mark_t ngx_http_martech_ring_mark(
-    ngx_http_martech_ring_t *ring);
-void ngx_http_martech_ring_rollback(ngx_http_martech_ring_t *ring,
-    ngx_http_martech_mark_t mark);
+ngx_http_martech_record_t *ngx_http_martech_buffer_commit(
+    ngx_http_martech_buffer_t *buffer, size_t len);
+void ngx_http_martech_buffer_free(ngx_http_martech_buffer_t *buffer,
+    ngx_http_martech_record_t *record);
+void ngx_http_martech_buffer_destroy(ngx_http_martech_buffer_t *buffer);
 
-/* Nobody waits for the slot's records any more; unsent ones are not sent. */
-void ngx_http_martech_ring_drop(ngx_http_martech_ring_t *ring,
-    ngx_http_martech_slot_t *slot);
+/*
+ * record: _place moves it to the end of a node's list, or to none (queue
+ * NULL).  _done decides it, and may finish its request.  _drop gives it up
+ * wherever it is.  _left: the node has nothing to do with it any more;
+ * _settle: neither has the spool.  _discard: it was never submitted.
+ */
+void ngx_http_martech_record_place(ngx_http_martech_record_t *record,
+    ngx_queue_t *queue, ngx_uint_t place);
+void ngx_http_martech_record_done(ngx_http_martech_worker_t *worker,
+    ngx_http_martech_record_t *record, ngx_http_martech_outcome_e outcome);
+void ngx_http_martech_record_drop(ngx_http_martech_worker_t *worker,
+    ngx_http_martech_record_t *record);
+void ngx_http_martech_record_left(ngx_http_martech_worker_t *worker,
+    ngx_http_martech_record_t *record);
+void ngx_http_martech_record_settle(ngx_http_martech_worker_t *worker,
+    ngx_http_martech_record_t *record);
+void ngx_http_martech_record_discard(ngx_http_martech_worker_t *worker,
+    ngx_http_martech_record_t *record);
 
-/* The oldest record that was sent, or NULL; _pop removes it. */
-ngx_http_martech_record_t *ngx_http_martech_ring_head(
-    ngx_http_martech_ring_t *ring);
-void ngx_http_martech_ring_pop(ngx_http_martech_ring_t *ring);
-
-/* Up to n buffers of bytes to send next; returns how many. */
-ngx_uint_t ngx_http_martech_ring_unsent(ngx_http_martech_ring_t *ring,
-    ngx_buf_t *bufs, ngx_uint_t n);
-void ngx_http_martech_ring_advance(ngx_http_martech_ring_t *ring, size_t sent);
-
-/* Removes records at the old end that will not be sent. */
-void ngx_http_martech_ring_purge(ngx_http_martech_ring_t *ring);
-
-/* All records are unsent again; returns how many had been sent. */
-ngx_uint_t ngx_http_martech_ring_rewind(ngx_http_martech_ring_t *ring);
-
-#define ngx_http_martech_ring_at(ring, seq)                                   \
-    (&(ring)->records[(seq) & (ring)->mask])
-
-/* redis */
+/*
+ * redis: _accepts: an event taken now has a chance to be safe in time; _takes:
+ * one of this shard.  _submit sends a new record on its way.
+ */
 ngx_int_t ngx_http_martech_redis_init(ngx_http_martech_worker_t *worker);
-void ngx_http_martech_redis_connect(ngx_http_martech_worker_t *worker);
-
-/* 1 if an event taken now has a chance to be stored in time. */
 ngx_uint_t ngx_http_martech_redis_accepts(ngx_http_martech_worker_t *worker);
+ngx_uint_t ngx_http_martech_redis_takes(ngx_http_martech_worker_t *worker,
+    ngx_uint_t shard);
+void ngx_http_martech_redis_submit(ngx_http_martech_worker_t *worker,
+    ngx_http_martech_record_t *record);
 
-/* The ring has changed: sets the gauges, and what may hold a shutdown. */
+/*
+ * What a node says of a record.  NGX_DECLINED of _refused: the record must
+ * not be lost and has nowhere else to go; it is still with the node.
+ */
+void ngx_http_martech_redis_stored(ngx_http_martech_worker_t *worker,
+    ngx_http_martech_record_t *record);
+ngx_int_t ngx_http_martech_redis_refused(ngx_http_martech_worker_t *worker,
+    ngx_http_martech_record_t *record, ngx_http_martech_redis_class_e class);
+
+/* Records have come or gone: sets the gauges, and what may hold a shutdown. */
 void ngx_http_martech_redis_update(ngx_http_martech_worker_t *worker);
 
-/* New records are in the ring: write them at the end of this loop round. */
-void ngx_http_martech_redis_post(ngx_http_martech_worker_t *worker);
+/* Hands to the spool what has waited too long. */
+void ngx_http_martech_redis_sweep(ngx_http_martech_worker_t *worker);
+
+/*
+ * NGINX asks our connection to close.  _surrender: all that is with nodes goes
+ * to the spool.
+ */
+void ngx_http_martech_redis_shutdown(ngx_http_martech_worker_t *worker,
+    ngx_connection_t *c);
+void ngx_http_martech_redis_surrender(ngx_http_martech_worker_t *worker);
 void ngx_http_martech_redis_close(ngx_http_martech_worker_t *worker);
 
-/* The only ways to another state, and out of a connection of no use. */
-void ngx_http_martech_redis_set(ngx_http_martech_worker_t *worker,
-    ngx_http_martech_redis_state_e state);
-void ngx_http_martech_redis_fail(ngx_http_martech_worker_t *worker,
-    ngx_err_t err, const char *what);
+/*
+ * cluster: _push gives a record to the node of its shard.  _moved: the node
+ * has answered that another one has it; NGX_DECLINED: we cannot go there.
+ * _settle: all replies of the node are in.  _lost: it cannot be reached.
+ * _start: the first connection.  _seed: the node at the next of the
+ * configured addresses.
+ */
+ngx_int_t ngx_http_martech_cluster_init(ngx_http_martech_worker_t *worker);
+void ngx_http_martech_cluster_push(ngx_http_martech_worker_t *worker,
+    ngx_http_martech_record_t *record);
+ngx_int_t ngx_http_martech_cluster_moved(ngx_http_martech_node_t *node,
+    ngx_http_martech_record_t *record);
+void ngx_http_martech_cluster_settle(ngx_http_martech_node_t *node);
+void ngx_http_martech_cluster_lost(ngx_http_martech_node_t *node);
+void ngx_http_martech_cluster_start(ngx_http_martech_worker_t *worker);
+ngx_http_martech_node_t *ngx_http_martech_cluster_seed(
+    ngx_http_martech_worker_t *worker);
 
-/* handshake: writes what is left of it; takes one reply, see redis */
-void ngx_http_martech_handshake_write(ngx_http_martech_worker_t *worker);
-ngx_int_t ngx_http_martech_handshake_reply(ngx_http_martech_worker_t *worker);
+/*
+ * node: _use gives it an endpoint (and takes that, unless it is part of the
+ * configuration), or NULL.  _hopeful: an event given to it now has a chance to
+ * be stored in time.  _push queues a record, _forget takes it back as far as it can.  _fail gives
+ * up the connection and tries another one later; _ready: the handshake has
+ * succeeded.
+ */
+void ngx_http_martech_node_init(ngx_http_martech_node_t *node,
+    ngx_http_martech_worker_t *worker);
+void ngx_http_martech_node_use(ngx_http_martech_node_t *node,
+    ngx_http_martech_endpoint_t *endpoint);
+void ngx_http_martech_node_set(ngx_http_martech_node_t *node,
+    ngx_http_martech_node_state_e state);
+const char *ngx_http_martech_node_state(ngx_uint_t state);
+ngx_uint_t ngx_http_martech_node_hopeful(ngx_http_martech_node_t *node);
+void ngx_http_martech_node_push(ngx_http_martech_node_t *node,
+    ngx_http_martech_record_t *record);
+void ngx_http_martech_node_forget(ngx_http_martech_record_t *record);
+void ngx_http_martech_node_fail(ngx_http_martech_node_t *node, ngx_err_t err,
+    const char *what);
+void ngx_http_martech_node_ready(ngx_http_martech_node_t *node);
+void ngx_http_martech_node_post(ngx_http_martech_node_t *node);
+void ngx_http_martech_node_flush(ngx_http_martech_node_t *node);
+void ngx_http_martech_node_read_handler(ngx_event_t *rev);
+void ngx_http_martech_node_progress(ngx_http_martech_node_t *node,
+    ngx_uint_t progress);
+void ngx_http_martech_node_timeout(ngx_http_martech_node_t *node);
+void ngx_http_martech_node_disconnect(ngx_http_martech_node_t *node);
+void ngx_http_martech_node_close(ngx_http_martech_node_t *node);
 
-/* Bytes of an error reply that may be logged. */
-size_t ngx_http_martech_redis_quotable(ngx_http_martech_resp_t *resp);
+/*
+ * connect: begins to connect a node that is down; ends in _node_ready() or
+ * _node_fail().  _cancel stops that.
+ */
+void ngx_http_martech_connect(ngx_http_martech_node_t *node);
+void ngx_http_martech_connect_cancel(ngx_http_martech_node_t *node);
 
-/* The name of the state, for the status page. */
-const char *ngx_http_martech_redis_state(ngx_uint_t state);
+/* handshake: makes it, writes what is left of it, takes one reply */
+ngx_int_t ngx_http_martech_handshake_start(ngx_http_martech_node_t *node);
+void ngx_http_martech_handshake_write(ngx_http_martech_node_t *node);
+ngx_int_t ngx_http_martech_handshake_reply(ngx_http_martech_node_t *node);
 
-/* stats */
+/*
+ * spool: _accepts: an event has a chance to be written.  _put takes a record
+ * to be written; NGX_DECLINED: it does not take any now; _take does so in any
+ * case, for _finish.  _forget takes it
+ * back unless it is being written.  _finish writes all of them at once, in
+ * this thread; _close lets go of the files.
+ */
+ngx_int_t ngx_http_martech_spool_init(ngx_http_martech_worker_t *worker);
+ngx_uint_t ngx_http_martech_spool_accepts(ngx_http_martech_worker_t *worker);
+ngx_int_t ngx_http_martech_spool_put(ngx_http_martech_worker_t *worker,
+    ngx_http_martech_record_t *record);
+void ngx_http_martech_spool_take(ngx_http_martech_worker_t *worker,
+    ngx_http_martech_record_t *record);
+void ngx_http_martech_spool_forget(ngx_http_martech_worker_t *worker,
+    ngx_http_martech_record_t *record);
+void ngx_http_martech_spool_finish(ngx_http_martech_worker_t *worker);
+void ngx_http_martech_spool_close(ngx_http_martech_worker_t *worker);
+
+/*
+ * replay: _post: Redis is ready, or there may be something to replay.
+ * _stored, _refused: what Redis says of a record of the replay's.
+ */
+ngx_int_t ngx_http_martech_replay_init(ngx_http_martech_worker_t *worker);
+void ngx_http_martech_replay_post(ngx_http_martech_worker_t *worker);
+void ngx_http_martech_replay_stored(ngx_http_martech_worker_t *worker,
+    ngx_http_martech_record_t *record);
+void ngx_http_martech_replay_refused(ngx_http_martech_worker_t *worker,
+    ngx_http_martech_record_t *record);
+void ngx_http_martech_replay_close(ngx_http_martech_worker_t *worker);
+
+/*
+ * stats: a worker claims its block and releases it.  _worker notes the worker
+ * of this process and returns the former one, or NULL.
+ */
 ngx_int_t ngx_http_martech_stats_zone(ngx_conf_t *cf,
     ngx_http_martech_main_conf_t *mmcf);
 ngx_http_martech_stats_t *ngx_http_martech_stats_claim(ngx_shm_zone_t *zone);
-void ngx_http_martech_stats_release(ngx_http_martech_stats_t *stats);
+void ngx_http_martech_stats_release(ngx_shm_zone_t *zone,
+    ngx_http_martech_stats_t *stats);
+ngx_http_martech_worker_t *ngx_http_martech_stats_worker(ngx_shm_zone_t *zone,
+    ngx_http_martech_worker_t *worker);
 void ngx_http_martech_stats_sum(ngx_shm_zone_t *zone,
     ngx_http_martech_stats_t *sum, ngx_uint_t *workers);
 void ngx_http_martech_stats_ack(ngx_http_martech_stats_t *stats,
     ngx_msec_t ms);
 ngx_uint_t ngx_http_martech_stats_bound(ngx_uint_t bucket);
+
+/*
+ * A worker has found so many events in folders that it has adopted: returns
+ * how many of them a worker before it has counted as spooled.
+ */
+uint64_t ngx_http_martech_stats_adopt(ngx_shm_zone_t *zone, uint64_t found);
+
+/* Who counts here, for segments; a gauge of all workers together. */
+uint64_t ngx_http_martech_stats_id(ngx_shm_zone_t *zone);
+uint64_t ngx_http_martech_stats_gauge(ngx_shm_zone_t *zone,
+    ngx_http_martech_gauge_e gauge);
 
 /* variables */
 ngx_int_t ngx_http_martech_add_variables(ngx_conf_t *cf);

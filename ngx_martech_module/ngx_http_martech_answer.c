@@ -164,6 +164,9 @@ ngx_http_martech_answer_events(ngx_http_request_t *r)
     if (mlcf->ack == NGX_HTTP_MARTECH_ACK_MEMORY) {
         rc = ngx_http_martech_answer_header(r, "X-Martech-Ack", "memory", 6);
 
+    } else if (ctx->spooled) {
+        rc = ngx_http_martech_answer_header(r, "X-Martech-Ack", "spool", 5);
+
     } else {
         rc = ngx_http_martech_answer_header(r, "X-Martech-Ack", "redis", 5);
     }

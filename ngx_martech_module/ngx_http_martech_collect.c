@@ -2,10 +2,10 @@
 /*
  * Copyright (C) ngx_martech_module contributors
  *
- * CONTENT phase: from a body to records in the ring, in one go and without
+ * CONTENT phase: from a body to records in the buffer, in one go and without
  * waiting for anything, so that no slice of the body is needed afterwards.
  *
- * An event is built where it will be sent from: its place in the ring is
+ * An event is built where it will be sent from: its place in the buffer is
  * reserved by an upper bound, the command is written in front of it, and only
  * the digits of its length come last.
  */
@@ -24,7 +24,8 @@ typedef struct {
     ngx_http_martech_main_conf_t  *mmcf;
     ngx_http_martech_worker_t     *worker;
     ngx_http_martech_slot_t       *slot;         /* NULL: memory is enough */
-    size_t                         bytes;        /* asked of the ring */
+    size_t                         bytes;        /* asked of the buffer */
+    ngx_queue_t                    records;      /* of this request */
     u_char                         request_id[32];
     martech_batch_t                batch;
     martech_facts_t                facts;
@@ -42,6 +43,7 @@ static void ngx_http_martech_collect_request_id(
     ngx_http_martech_collect_t *mc);
 static ngx_int_t ngx_http_martech_collect_events(
     ngx_http_martech_collect_t *mc);
+static void ngx_http_martech_collect_discard(ngx_http_martech_collect_t *mc);
 static ngx_int_t ngx_http_martech_collect_event(
     ngx_http_martech_collect_t *mc, uint32_t node, uint32_t index);
 static uint64_t ngx_http_martech_collect_random(
@@ -53,6 +55,7 @@ static ngx_int_t ngx_http_martech_collect_refusal(
     martech_event_t *ev);
 static ngx_int_t ngx_http_martech_collect_park(
     ngx_http_martech_collect_t *mc);
+static void ngx_http_martech_collect_submit(ngx_http_martech_collect_t *mc);
 static void ngx_http_martech_collect_count(ngx_http_martech_collect_t *mc);
 
 
@@ -121,6 +124,7 @@ ngx_http_martech_collect_body(ngx_http_request_t *r)
     mc.r = r;
     mc.slot = NULL;
     mc.bytes = 0;
+    ngx_queue_init(&mc.records);
     mc.ctx = ngx_http_martech_ctx(r);
     mc.mlcf = ngx_http_get_module_loc_conf(r, ngx_http_martech_module);
     mc.mmcf = ngx_http_get_module_main_conf(r, ngx_http_martech_module);
@@ -354,11 +358,9 @@ ngx_http_martech_collect_events(ngx_http_martech_collect_t *mc)
 {
     uint32_t                    i, node;
     ngx_int_t                   rc;
-    ngx_http_martech_mark_t     mark;
     ngx_http_martech_worker_t  *worker;
 
     worker = mc->worker;
-    mark = ngx_http_martech_ring_mark(&worker->ring);
 
     mc->ctx->events = mc->batch.count;
 
@@ -377,13 +379,9 @@ ngx_http_martech_collect_events(ngx_http_martech_collect_t *mc)
 
         if (rc != NGX_OK) {
 
-            /* all or nothing of a request goes into the ring */
+            /* all or nothing of a request is taken */
 
-            ngx_http_martech_ring_rollback(&worker->ring, mark);
-
-            if (mc->slot) {
-                ngx_http_martech_park_discard(worker, mc->slot);
-            }
+            ngx_http_martech_collect_discard(mc);
 
             if (rc == NGX_DECLINED) {
                 return ngx_http_martech_answer_refused(mc->r,
@@ -401,9 +399,30 @@ ngx_http_martech_collect_events(ngx_http_martech_collect_t *mc)
 }
 
 
+static void
+ngx_http_martech_collect_discard(ngx_http_martech_collect_t *mc)
+{
+    ngx_queue_t                *q;
+    ngx_http_martech_record_t  *record;
+
+    while (!ngx_queue_empty(&mc->records)) {
+        q = ngx_queue_head(&mc->records);
+        record = ngx_queue_data(q, ngx_http_martech_record_t, queue);
+
+        ngx_queue_remove(q);
+        ngx_http_martech_record_discard(mc->worker, record);
+    }
+
+    if (mc->slot) {
+        ngx_http_martech_park_discard(mc->worker, mc->slot);
+    }
+}
+
+
 /*
- * One event: into the ring, or onto the list of refusals.  NGX_BUSY: the ring
- * has no room now; NGX_DECLINED: the request is too large for any ring.
+ * One event: into the buffer, or onto the list of refusals.  NGX_BUSY: there
+ * is no room now, or no hope; NGX_DECLINED: the request is too large for the
+ * buffer.
  */
 
 static ngx_int_t
@@ -412,9 +431,12 @@ ngx_http_martech_collect_event(ngx_http_martech_collect_t *mc, uint32_t node,
 {
     size_t                      bound, frame, len;
     u_char                     *p;
+    uint64_t                    hash;
     ngx_str_t                  *head;
+    ngx_uint_t                  shard;
     martech_rc_t                rc;
     martech_event_t             ev;
+    ngx_http_martech_record_t  *record;
     ngx_http_martech_worker_t  *worker;
 
     worker = mc->worker;
@@ -433,18 +455,24 @@ ngx_http_martech_collect_event(ngx_http_martech_collect_t *mc, uint32_t node,
         return ngx_http_martech_collect_refusal(mc, index, rc, &ev);
     }
 
-    head = &mc->mmcf->heads[martech_shard(ev.identity, mc->mmcf->shards)];
+    hash = martech_shard_hash(ev.identity);
+    shard = (ngx_uint_t) (hash % mc->mmcf->shards);
+    head = &mc->mmcf->heads[shard];
+
+    if (!ngx_http_martech_redis_takes(worker, shard)) {
+        return NGX_BUSY;
+    }
 
     bound = martech_event_bound(&mc->batch, node, &mc->facts);
 
     frame = ngx_http_martech_command_frame(head, &mc->ctx->source->head, &ev);
 
-    if (mc->bytes + frame + bound > worker->ring.size_max / 2) {
+    if (mc->bytes + frame + bound > worker->buffer.size_max / 2) {
         return NGX_DECLINED;
     }
 
-    p = ngx_http_martech_ring_reserve(&worker->ring, frame + bound,
-                                      worker->log);
+    p = ngx_http_martech_buffer_reserve(&worker->buffer, frame + bound,
+                                        worker->log);
     if (p == NULL) {
         return NGX_BUSY;
     }
@@ -452,7 +480,18 @@ ngx_http_martech_collect_event(ngx_http_martech_collect_t *mc, uint32_t node,
     len = ngx_http_martech_command_write(p, head, &mc->ctx->source->head, &ev,
                                          bound);
 
-    ngx_http_martech_ring_commit(&worker->ring, len, mc->slot);
+    record = ngx_http_martech_buffer_commit(&worker->buffer, len);
+
+    record->hash = hash;
+    record->shard = (uint16_t) shard;
+    record->head = (uint16_t) head->len;
+
+    ngx_queue_insert_tail(&mc->records, &record->queue);
+    worker->live++;
+
+    if (mc->slot) {
+        ngx_http_martech_park_add(mc->slot, record);
+    }
 
     mc->bytes += len;
     mc->ctx->accepted++;
@@ -579,10 +618,14 @@ ngx_http_martech_collect_park(ngx_http_martech_collect_t *mc)
     }
 
     if (ctx->accepted > 0) {
-        ngx_http_martech_redis_post(worker);
 
         if (mc->slot) {
             ngx_http_martech_park_close(worker, mc->slot);
+        }
+
+        ngx_http_martech_collect_submit(mc);
+
+        if (mc->slot) {
             return NGX_DONE;
         }
 
@@ -591,6 +634,22 @@ ngx_http_martech_collect_park(ngx_http_martech_collect_t *mc)
     }
 
     return ngx_http_martech_answer_events(mc->r);
+}
+
+
+static void
+ngx_http_martech_collect_submit(ngx_http_martech_collect_t *mc)
+{
+    ngx_queue_t                *q;
+    ngx_http_martech_record_t  *record;
+
+    while (!ngx_queue_empty(&mc->records)) {
+        q = ngx_queue_head(&mc->records);
+        record = ngx_queue_data(q, ngx_http_martech_record_t, queue);
+
+        ngx_queue_remove(q);
+        ngx_http_martech_redis_submit(mc->worker, record);
+    }
 }
 
 

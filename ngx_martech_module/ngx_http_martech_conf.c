@@ -45,20 +45,16 @@ static ngx_http_martech_limit_t
 };
 
 
-static char *ngx_http_martech_redis_param(ngx_conf_t *cf,
-    ngx_http_martech_main_conf_t *mmcf, ngx_str_t *value);
 static char *ngx_http_martech_limit(ngx_conf_t *cf,
     ngx_http_martech_loc_conf_t *mlcf, ngx_str_t *value);
 static ngx_int_t ngx_http_martech_conf_request_id(ngx_conf_t *cf);
 static ngx_int_t ngx_http_martech_conf_heads(ngx_conf_t *cf,
     ngx_http_martech_main_conf_t *mmcf);
-static ngx_int_t ngx_http_martech_conf_handshake(ngx_conf_t *cf,
+static ngx_int_t ngx_http_martech_conf_wait(ngx_conf_t *cf,
     ngx_http_martech_main_conf_t *mmcf);
 
 
-/* The value of "name=value", or NULL if this is another parameter. */
-
-static u_char *
+u_char *
 ngx_http_martech_conf_value(ngx_str_t *param, const char *name, ngx_str_t *s)
 {
     size_t  len;
@@ -78,7 +74,7 @@ ngx_http_martech_conf_value(ngx_str_t *param, const char *name, ngx_str_t *s)
 }
 
 
-static char *
+char *
 ngx_http_martech_conf_invalid(ngx_conf_t *cf, ngx_str_t *value,
     const char *allowed)
 {
@@ -86,131 +82,6 @@ ngx_http_martech_conf_invalid(ngx_conf_t *cf, ngx_str_t *value,
                        "invalid parameter \"%V\", %s", value, allowed);
 
     return NGX_CONF_ERROR;
-}
-
-
-char *
-ngx_http_martech_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_martech_main_conf_t *mmcf = conf;
-
-    char        *rv;
-    ngx_url_t    u;
-    ngx_str_t   *value;
-    ngx_uint_t   i;
-
-    if (mmcf->redis.data) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    ngx_memzero(&u, sizeof(ngx_url_t));
-
-    u.url = value[1];
-    u.default_port = 6379;
-
-    if (ngx_parse_url(cf->pool, &u) != NGX_OK) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s in \"%V\", it must be "
-                           "host:port, [IPv6]:port or unix:path",
-                           u.err ? u.err : "invalid address", &u.url);
-        return NGX_CONF_ERROR;
-    }
-
-    mmcf->redis = value[1];
-    mmcf->addrs = u.addrs;
-    mmcf->naddrs = u.naddrs;
-
-    for (i = 2; i < cf->args->nelts; i++) {
-        rv = ngx_http_martech_redis_param(cf, mmcf, &value[i]);
-
-        if (rv != NGX_CONF_OK) {
-            return rv;
-        }
-    }
-
-    if (mmcf->user.len > 0 && mmcf->password.len == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "user= needs a password_file=");
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_martech_redis_param(ngx_conf_t *cf,
-    ngx_http_martech_main_conf_t *mmcf, ngx_str_t *value)
-{
-    ngx_str_t   s;
-    ngx_msec_t  ms;
-
-    if (ngx_http_martech_conf_value(value, "db", &s)) {
-        mmcf->database = ngx_atoi(s.data, s.len);
-
-        if (mmcf->database == NGX_ERROR || mmcf->database > 65535) {
-            return ngx_http_martech_conf_invalid(cf, value,
-                                                 "it must be 0 to 65535");
-        }
-
-        return NGX_CONF_OK;
-    }
-
-    if (ngx_http_martech_conf_value(value, "user", &s)) {
-
-        if (s.len == 0 || s.len > 256) {
-            return ngx_http_martech_conf_invalid(cf, value,
-                                                 "1 to 256 bytes are allowed");
-        }
-
-        mmcf->user = s;
-        return NGX_CONF_OK;
-    }
-
-    if (ngx_http_martech_conf_value(value, "password_file", &s)) {
-
-        if (ngx_http_martech_conf_read(cf, &s, &mmcf->password) != NGX_OK) {
-            return NGX_CONF_ERROR;
-        }
-
-        while (mmcf->password.len > 0
-               && (mmcf->password.data[mmcf->password.len - 1] == LF
-                   || mmcf->password.data[mmcf->password.len - 1] == CR))
-        {
-            mmcf->password.len--;
-        }
-
-        if (mmcf->password.len == 0) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\" is empty", &s);
-            return NGX_CONF_ERROR;
-        }
-
-        return NGX_CONF_OK;
-    }
-
-    if (ngx_http_martech_conf_value(value, "connect_timeout", &s)
-        || ngx_http_martech_conf_value(value, "timeout", &s))
-    {
-        ms = ngx_parse_time(&s, 0);
-
-        if (ms == (ngx_msec_t) NGX_ERROR || ms < 10 || ms > 60000) {
-            return ngx_http_martech_conf_invalid(cf, value,
-                                                 "it must be 10ms to 60s");
-        }
-
-        if (value->data[0] == 'c') {
-            mmcf->connect_timeout = ms;
-
-        } else {
-            mmcf->timeout = ms;
-        }
-
-        return NGX_CONF_OK;
-    }
-
-    return ngx_http_martech_conf_invalid(cf, value, "it must be db=, user=, "
-                               "password_file=, connect_timeout= or timeout=");
 }
 
 
@@ -547,10 +418,17 @@ ngx_int_t
 ngx_http_martech_conf_prepare(ngx_conf_t *cf,
     ngx_http_martech_main_conf_t *mmcf)
 {
+    if (mmcf->server.nendpoints > 0
+        && ngx_http_martech_server_prepare(cf, &mmcf->server) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     mmcf->request_id = ngx_http_martech_conf_request_id(cf);
 
     if (ngx_http_martech_conf_heads(cf, mmcf) != NGX_OK
-        || ngx_http_martech_conf_handshake(cf, mmcf) != NGX_OK)
+        || ngx_http_martech_conf_wait(cf, mmcf) != NGX_OK
+        || ngx_http_martech_spool_prepare_conf(cf, mmcf) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -635,96 +513,36 @@ ngx_http_martech_conf_heads(ngx_conf_t *cf,
 }
 
 
-static u_char *
-ngx_http_martech_conf_command(u_char *p, ngx_uint_t n, ngx_str_t *args)
-{
-    ngx_uint_t  i;
-
-    p = ngx_sprintf(p, "*%ui" CRLF, n);
-
-    for (i = 0; i < n; i++) {
-        p = ngx_sprintf(p, "$%uz" CRLF, args[i].len);
-        p = ngx_cpymem(p, args[i].data, args[i].len);
-        *p++ = CR;
-        *p++ = LF;
-    }
-
-    return p;
-}
-
-
-/*
- * AUTH and SELECT if configured; a name for CLIENT LIST; and the probe: XADD
- * that must not create its stream.  It writes nothing, but whatever would
- * refuse an event refuses it.
- */
+/* WAIT, if an event shall be on replicas before it counts as stored. */
 
 static ngx_int_t
-ngx_http_martech_conf_handshake(ngx_conf_t *cf,
+ngx_http_martech_conf_wait(ngx_conf_t *cf,
     ngx_http_martech_main_conf_t *mmcf)
 {
-    char            tag[MARTECH_TAG_LEN_MAX];
-    u_char         *p, number[NGX_INT_T_LEN],
-                    key[MARTECH_TAG_LEN_MAX + sizeof(":probe")];
-    ngx_str_t       args[6];
-    martech_str_t   prefix;
+    u_char     *p, replicas[NGX_INT_T_LEN], ms[NGX_INT_T_LEN];
+    ngx_str_t   args[3];
 
-    prefix.data = mmcf->prefix.data;
-    prefix.len = mmcf->prefix.len;
+    if (mmcf->server.wait_replicas == 0) {
+        return NGX_OK;
+    }
 
-    p = ngx_pnalloc(cf->pool, 1024 + mmcf->user.len + mmcf->password.len);
+    ngx_str_set(&args[0], "WAIT");
+
+    args[1].data = replicas;
+    args[1].len = ngx_sprintf(replicas, "%ui", mmcf->server.wait_replicas)
+                  - replicas;
+
+    args[2].data = ms;
+    args[2].len = ngx_sprintf(ms, "%M", mmcf->server.wait_ms) - ms;
+
+    p = ngx_pnalloc(cf->pool, ngx_http_martech_query_size(3, args));
 
     if (p == NULL) {
         return NGX_ERROR;
     }
 
-    mmcf->handshake.data = p;
-
-    if (mmcf->password.len > 0) {
-        ngx_str_set(&args[0], "AUTH");
-
-        if (mmcf->user.len > 0) {
-            args[1] = mmcf->user;
-            args[2] = mmcf->password;
-            p = ngx_http_martech_conf_command(p, 3, args);
-
-        } else {
-            args[1] = mmcf->password;
-            p = ngx_http_martech_conf_command(p, 2, args);
-        }
-
-        mmcf->handshake_count++;
-    }
-
-    if (mmcf->database > 0) {
-        ngx_str_set(&args[0], "SELECT");
-        args[1].data = number;
-        args[1].len = ngx_sprintf(number, "%i", mmcf->database) - number;
-        p = ngx_http_martech_conf_command(p, 2, args);
-
-        mmcf->handshake_count++;
-    }
-
-    ngx_str_set(&args[0], "CLIENT");
-    ngx_str_set(&args[1], "SETNAME");
-    ngx_str_set(&args[2], "martech-edge");
-    p = ngx_http_martech_conf_command(p, 3, args);
-
-    mmcf->handshake_probe = ++mmcf->handshake_count;
-    mmcf->handshake_count++;
-
-    (void) martech_shard_tag(tag, prefix, 0);
-
-    ngx_str_set(&args[0], "XADD");
-    args[1].data = key;
-    args[1].len = ngx_sprintf(key, "%s:probe", tag) - key;
-    ngx_str_set(&args[2], "NOMKSTREAM");
-    ngx_str_set(&args[3], "*");
-    ngx_str_set(&args[4], "v");
-    ngx_str_set(&args[5], MARTECH_FORMAT_VERSION);
-    p = ngx_http_martech_conf_command(p, 6, args);
-
-    mmcf->handshake.len = p - mmcf->handshake.data;
+    mmcf->wait.data = p;
+    mmcf->wait.len = ngx_http_martech_query_write(p, 3, args) - p;
 
     return NGX_OK;
 }

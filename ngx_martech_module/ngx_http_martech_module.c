@@ -21,7 +21,6 @@ static char *ngx_http_martech_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
 static ngx_int_t ngx_http_martech_init_process(ngx_cycle_t *cycle);
 static void ngx_http_martech_exit_process(ngx_cycle_t *cycle);
-static void ngx_http_martech_seed(uint64_t state[2]);
 
 
 static ngx_command_t  ngx_http_martech_commands[] = {
@@ -29,6 +28,13 @@ static ngx_command_t  ngx_http_martech_commands[] = {
     { ngx_string("martech_redis"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
       ngx_http_martech_redis,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("martech_spool"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
+      ngx_http_martech_spool,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
       NULL },
@@ -169,7 +175,7 @@ ngx_http_martech_postconfiguration(ngx_conf_t *cf)
         return NGX_OK;
     }
 
-    if (mmcf->redis.data == NULL) {
+    if (mmcf->server.nendpoints == 0) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"martech_collect\" needs \"martech_redis\" in http");
         return NGX_ERROR;
@@ -203,14 +209,12 @@ ngx_http_martech_create_main_conf(ngx_conf_t *cf)
     /*
      * set by ngx_pcalloc():
      *
-     *     mmcf->redis, user, password, prefix = { 0, NULL };
-     *     mmcf->database = 0;
+     *     mmcf->server = { 0 };
+     *     mmcf->prefix, spool.path = { 0, NULL };
      *     mmcf->collects = 0;
      *     mmcf->worker = NULL;
      */
 
-    mmcf->connect_timeout = NGX_CONF_UNSET_MSEC;
-    mmcf->timeout = NGX_CONF_UNSET_MSEC;
     mmcf->shards = NGX_CONF_UNSET_UINT;
     mmcf->buffer = NGX_CONF_UNSET_SIZE;
 
@@ -223,8 +227,6 @@ ngx_http_martech_init_main_conf(ngx_conf_t *cf, void *conf)
 {
     ngx_http_martech_main_conf_t *mmcf = conf;
 
-    ngx_conf_init_msec_value(mmcf->connect_timeout, 1000);
-    ngx_conf_init_msec_value(mmcf->timeout, 5000);
     ngx_conf_init_uint_value(mmcf->shards, 16);
     ngx_conf_init_size_value(mmcf->buffer, 16 * 1024 * 1024);
 
@@ -323,13 +325,14 @@ ngx_http_martech_init_process(ngx_cycle_t *cycle)
 
 /*
  * A reload in single-process mode brings a new configuration without calling
- * init_process, so the state is also made on first use.
+ * init_process, so the state is also made on first use; then the one of the
+ * former configuration has to go, before its memory does.
  */
 
 ngx_http_martech_worker_t *
 ngx_http_martech_worker(ngx_http_martech_main_conf_t *mmcf)
 {
-    ngx_http_martech_worker_t  *worker;
+    ngx_http_martech_worker_t  *worker, *former;
 
     if (mmcf->worker) {
         return mmcf->worker;
@@ -345,12 +348,11 @@ ngx_http_martech_worker(ngx_http_martech_main_conf_t *mmcf)
     worker->log = ngx_cycle->log;
     worker->quiet = *ngx_cycle->log;
     worker->quiet.log_level = NGX_LOG_EMERG;
-    worker->stats = ngx_http_martech_stats_claim(mmcf->zone);
 
     worker->dummy.fd = (ngx_socket_t) -1;
     worker->dummy.data = worker;
 
-    worker->ring.size_max = mmcf->buffer;
+    worker->buffer.size_max = mmcf->buffer;
 
     ngx_queue_init(&worker->parked);
     ngx_queue_init(&worker->free_slots);
@@ -360,41 +362,110 @@ ngx_http_martech_worker(ngx_http_martech_main_conf_t *mmcf)
     worker->deadline.log = worker->log;
     worker->deadline.cancelable = 1;
 
-    ngx_http_martech_seed(worker->random);
+    worker->random[0] = ngx_http_martech_random64();
+    worker->random[1] = ngx_http_martech_random64();
 
-    if (ngx_http_martech_redis_init(worker) != NGX_OK) {
-        ngx_http_martech_stats_release(worker->stats);
-        ngx_free(worker);
+    former = ngx_http_martech_stats_worker(mmcf->zone, worker);
+
+    if (former) {
+        ngx_http_martech_worker_close(former);
+    }
+
+    worker->stats = ngx_http_martech_stats_claim(mmcf->zone);
+
+    if (ngx_http_martech_spool_init(worker) != NGX_OK
+        || ngx_http_martech_replay_init(worker) != NGX_OK
+        || ngx_http_martech_redis_init(worker) != NGX_OK)
+    {
+        /* without its memory it serves everything else; nothing is freed */
+
+        ngx_http_martech_stats_release(mmcf->zone, worker->stats);
         return NULL;
     }
 
     mmcf->worker = worker;
 
-    ngx_http_martech_redis_connect(worker);
+    ngx_http_martech_cluster_start(worker);
 
     return worker;
 }
 
 
-static void
-ngx_http_martech_seed(uint64_t state[2])
+uint64_t
+ngx_http_martech_random64(void)
 {
     int          fd;
     ssize_t      n;
+    uint64_t     value;
     ngx_time_t  *tp;
 
     n = 0;
+    value = 0;
     fd = open("/dev/urandom", O_RDONLY|O_CLOEXEC);
 
     if (fd != -1) {
-        n = read(fd, state, 2 * sizeof(uint64_t));
+        n = read(fd, &value, sizeof(uint64_t));
         (void) close(fd);
     }
 
-    if (n != 2 * sizeof(uint64_t) || (state[0] == 0 && state[1] == 0)) {
+    if (n != sizeof(uint64_t) || value == 0) {
         tp = ngx_timeofday();
-        state[0] = ((uint64_t) tp->sec << 20) ^ (uint64_t) tp->msec;
-        state[1] = ((uint64_t) ngx_pid << 32) | (uint64_t) ngx_random();
+
+        value = ((uint64_t) tp->sec << 32) ^ ((uint64_t) tp->msec << 20)
+                ^ ((uint64_t) ngx_pid << 44) ^ (uint64_t) ngx_random();
+    }
+
+    return value;
+}
+
+
+void
+ngx_http_martech_worker_close(ngx_http_martech_worker_t *worker)
+{
+    ngx_uint_t  leaving;
+
+    if (worker->closed) {
+        return;
+    }
+
+    worker->closed = 1;
+
+    /* at the end of a process nothing can be sent to clients any more */
+
+    leaving = (ngx_exiting || ngx_quit || ngx_terminate);
+
+    if (worker->deadline.timer_set) {
+        ngx_del_timer(&worker->deadline);
+    }
+
+    ngx_http_martech_replay_close(worker);
+    ngx_http_martech_redis_close(worker);
+
+    if (leaving) {
+        ngx_http_martech_park_detach(worker);
+    }
+
+    if (worker->spool) {
+        ngx_http_martech_redis_surrender(worker);
+        ngx_http_martech_spool_finish(worker);
+    }
+
+    if (!leaving) {
+        ngx_http_martech_park_fail(worker);
+    }
+
+    if (worker->live > 0) {
+        ngx_log_error(NGX_LOG_WARN, worker->log, 0,
+                      "martech: %ui events without an answer of redis are "
+                      "left behind", worker->live);
+
+        ngx_http_martech_dropped(worker->stats, LEFT, worker->live);
+    }
+
+    ngx_http_martech_stats_release(worker->conf->zone, worker->stats);
+
+    if (worker->spool) {
+        ngx_http_martech_spool_close(worker);
     }
 }
 
@@ -402,25 +473,11 @@ ngx_http_martech_seed(uint64_t state[2])
 static void
 ngx_http_martech_exit_process(ngx_cycle_t *cycle)
 {
-    ngx_http_martech_worker_t     *worker;
     ngx_http_martech_main_conf_t  *mmcf;
 
     mmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_martech_module);
 
-    if (mmcf == NULL || mmcf->worker == NULL) {
-        return;
+    if (mmcf && mmcf->worker) {
+        ngx_http_martech_worker_close(mmcf->worker);
     }
-
-    worker = mmcf->worker;
-
-    if (worker->ring.live > 0) {
-        ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
-                      "martech: %ui events without an answer of redis are "
-                      "left behind", worker->ring.live);
-
-        ngx_http_martech_count(worker, UNAVAILABLE, worker->ring.live);
-    }
-
-    ngx_http_martech_redis_close(worker);
-    ngx_http_martech_stats_release(worker->stats);
 }

@@ -2,11 +2,11 @@
 /*
  * Copyright (C) ngx_martech_module contributors
  *
- * Parked requests: all of their events are in the ring, the client waits for
- * Redis.
+ * Parked requests: all of their events are in the buffer, the client waits
+ * until each of them is safe.
  *
  * A slot lives outside the request's pool, and only the slot is known to the
- * ring.  The request's cleanup handler cuts the tie when the request goes
+ * records.  The request's cleanup handler cuts the tie when the request goes
  * first (client gone, HTTP/2 reset, shutdown), so a late reply finds a slot
  * without a request, never a request without memory.  The events of such a
  * request are stored all the same.
@@ -56,8 +56,9 @@ ngx_http_martech_park_open(ngx_http_martech_worker_t *worker,
     slot->worker = worker;
     slot->r = r;
     slot->cleanup = cln;
-    slot->first = worker->ring.tail;
     slot->start = ngx_current_msec;
+
+    ngx_queue_init(&slot->records);
 
     cln->handler = ngx_http_martech_park_cleanup;
     cln->data = slot;
@@ -66,18 +67,26 @@ ngx_http_martech_park_open(ngx_http_martech_worker_t *worker,
 }
 
 
+void
+ngx_http_martech_park_add(ngx_http_martech_slot_t *slot,
+    ngx_http_martech_record_t *record)
+{
+    record->slot = slot;
+    slot->pending++;
+
+    ngx_queue_insert_tail(&slot->records, &record->siblings);
+}
+
+
 /*
- * The records from slot->first on are the request's.  From here the reply to
- * the last of them, or the deadline, answers the request.
+ * From here the outcome of the last of its events, or the deadline, answers
+ * the request.
  */
 
 void
 ngx_http_martech_park_close(ngx_http_martech_worker_t *worker,
     ngx_http_martech_slot_t *slot)
 {
-    slot->count = (ngx_uint_t) (worker->ring.tail - slot->first);
-    slot->pending = slot->count;
-
     worker->clients++;
     worker->stats->gauges[NGX_HTTP_MARTECH_GAUGE_PARKED]++;
 
@@ -129,12 +138,14 @@ static void
 ngx_http_martech_park_timer(ngx_http_martech_worker_t *worker)
 {
     ngx_queue_t              *q;
-    ngx_msec_t                waited;
+    ngx_msec_t                waited, timeout;
     ngx_http_martech_slot_t  *slot;
 
-    worker->deadline.cancelable = (worker->clients == 0);
+    worker->deadline.cancelable = (worker->clients == 0 || worker->expired);
 
-    if (ngx_queue_empty(&worker->parked) || worker->deadline.timer_set) {
+    if (worker->closed || worker->deadline.timer_set
+        || ngx_queue_empty(&worker->parked))
+    {
         return;
     }
 
@@ -143,8 +154,10 @@ ngx_http_martech_park_timer(ngx_http_martech_worker_t *worker)
 
     waited = ngx_current_msec - slot->start;
 
-    ngx_add_timer(&worker->deadline, (waited < worker->conf->timeout)
-                                     ? worker->conf->timeout - waited : 1);
+    timeout = worker->conf->server.timeout;
+
+    ngx_add_timer(&worker->deadline,
+                  (waited < timeout) ? timeout - waited : 1);
 }
 
 
@@ -163,7 +176,7 @@ ngx_http_martech_park_deadline(ngx_event_t *ev)
         q = ngx_queue_head(&worker->parked);
         slot = ngx_queue_data(q, ngx_http_martech_slot_t, queue);
 
-        if (ngx_current_msec - slot->start < worker->conf->timeout) {
+        if (ngx_current_msec - slot->start < worker->conf->server.timeout) {
             break;
         }
 
@@ -171,6 +184,27 @@ ngx_http_martech_park_deadline(ngx_event_t *ev)
     }
 
     ngx_http_martech_park_timer(worker);
+}
+
+
+void
+ngx_http_martech_park_detach(ngx_http_martech_worker_t *worker)
+{
+    ngx_queue_t              *q;
+    ngx_http_martech_slot_t  *slot;
+
+    for (q = ngx_queue_head(&worker->parked);
+         q != ngx_queue_sentinel(&worker->parked);
+         q = ngx_queue_next(q))
+    {
+        slot = ngx_queue_data(q, ngx_http_martech_slot_t, queue);
+
+        if (slot->r) {
+            slot->cleanup->handler = NULL;
+            slot->r = NULL;
+            worker->clients--;
+        }
+    }
 }
 
 
@@ -188,30 +222,37 @@ ngx_http_martech_park_fail(ngx_http_martech_worker_t *worker)
 }
 
 
-/* Nobody waits any more; what was sent may still be stored. */
+/*
+ * Nobody waits any more; what was sent may still be stored.  The drop of the
+ * last record finishes the request.
+ */
 
 static void
 ngx_http_martech_park_expire(ngx_http_martech_worker_t *worker,
     ngx_http_martech_slot_t *slot)
 {
-    ngx_http_martech_ring_drop(&worker->ring, slot);
-    ngx_http_martech_count(worker, UNAVAILABLE, slot->pending);
+    ngx_uint_t    last;
+    ngx_queue_t  *q;
 
-    slot->failed += slot->pending;
+    do {
+        q = ngx_queue_head(&slot->records);
+        last = (slot->pending == 1);
 
-    ngx_http_martech_ring_purge(&worker->ring);
-    ngx_http_martech_redis_update(worker);
-
-    ngx_http_martech_park_finish(worker, slot);
+        ngx_http_martech_record_drop(worker,
+                      ngx_queue_data(q, ngx_http_martech_record_t, siblings));
+    } while (!last);
 }
 
 
 void
-ngx_http_martech_park_reply(ngx_http_martech_worker_t *worker,
-    ngx_http_martech_slot_t *slot, ngx_uint_t stored)
+ngx_http_martech_park_outcome(ngx_http_martech_worker_t *worker,
+    ngx_http_martech_slot_t *slot, ngx_http_martech_outcome_e outcome)
 {
-    if (!stored) {
-        slot->failed++;
+    if (outcome == NGX_HTTP_MARTECH_OUTCOME_DROPPED) {
+        slot->failed = 1;
+
+    } else if (outcome == NGX_HTTP_MARTECH_OUTCOME_SPOOLED) {
+        slot->spooled = 1;
     }
 
     slot->pending--;
@@ -248,7 +289,7 @@ ngx_http_martech_park_finish(ngx_http_martech_worker_t *worker,
     ngx_queue_remove(&slot->queue);
     ngx_queue_insert_head(&worker->free_slots, &slot->queue);
 
-    worker->deadline.cancelable = (worker->clients == 0);
+    worker->deadline.cancelable = (worker->clients == 0 || worker->expired);
 
     if (r == NULL) {
         return;
@@ -256,8 +297,15 @@ ngx_http_martech_park_finish(ngx_http_martech_worker_t *worker,
 
     ctx = ngx_http_martech_ctx(r);
 
+    ctx->spooled = slot->spooled;
+
     if (slot->failed) {
         ctx->verdict = NGX_HTTP_MARTECH_VERDICT_UNAVAILABLE;
+
+    } else if (slot->spooled
+               && ctx->verdict == NGX_HTTP_MARTECH_VERDICT_STORED)
+    {
+        ctx->verdict = NGX_HTTP_MARTECH_VERDICT_SPOOLED;
     }
 
     /* the slot may be taken again from here on */

@@ -3,7 +3,8 @@
  * Copyright (C) ngx_martech_module contributors
  *
  * The reply parser: a state machine over bytes, that takes the text of a line
- * or of a bulk at once.
+ * or of a bulk at once.  Arrays need no recursion: what is left of each open
+ * one is a number.
  */
 
 
@@ -50,14 +51,23 @@ static const ngx_http_martech_resp_prefix_t  ngx_http_martech_resp_prefixes[] =
 };
 
 
+static int ngx_http_martech_resp_begin(ngx_http_martech_resp_t *resp, int ch);
 static int ngx_http_martech_resp_line_end(ngx_http_martech_resp_t *resp);
-static int ngx_http_martech_resp_is_integer(
-    const ngx_http_martech_resp_t *resp);
+static int ngx_http_martech_resp_integer(ngx_http_martech_resp_t *resp);
 static int ngx_http_martech_resp_bulk_begin(ngx_http_martech_resp_t *resp);
+static int ngx_http_martech_resp_array_begin(ngx_http_martech_resp_t *resp);
+static int ngx_http_martech_resp_number(const ngx_http_martech_resp_t *resp,
+    uint32_t max, uint32_t *n);
+static int ngx_http_martech_resp_is_null(const ngx_http_martech_resp_t *resp);
+static int ngx_http_martech_resp_null(ngx_http_martech_resp_t *resp);
+static void ngx_http_martech_resp_scalar(ngx_http_martech_resp_t *resp);
+static int ngx_http_martech_resp_end(ngx_http_martech_resp_t *resp);
 static size_t ngx_http_martech_resp_line_len(const unsigned char *p,
     const unsigned char *end);
-static const unsigned char *ngx_http_martech_resp_text(
-    ngx_http_martech_resp_t *resp, const unsigned char *p, size_t n);
+static void ngx_http_martech_resp_line(ngx_http_martech_resp_t *resp,
+    const unsigned char *p, size_t n);
+static void ngx_http_martech_resp_text(ngx_http_martech_resp_t *resp,
+    const void *p, size_t n);
 
 
 int
@@ -76,20 +86,14 @@ ngx_http_martech_resp_parse(ngx_http_martech_resp_t *resp,
         switch (resp->state) {
 
         case NGX_HTTP_MARTECH_RESP_TYPE:
-
-            if (memchr("+-:$_*", ch, 6) == NULL) {
-                rc = -1;
-                break;
-            }
-
-            resp->type = ch;
-            resp->len = 0;
-            resp->state = NGX_HTTP_MARTECH_RESP_LINE;
+            rc = ngx_http_martech_resp_begin(resp, ch);
             break;
 
         case NGX_HTTP_MARTECH_RESP_LINE:
-            p = ngx_http_martech_resp_text(resp, p - 1,
-                               ngx_http_martech_resp_line_len(p - 1, end));
+            n = ngx_http_martech_resp_line_len(p - 1, end);
+
+            ngx_http_martech_resp_line(resp, p - 1, n);
+            p = p - 1 + n;
 
             if (p < end) {
                 rc = (*p++ == '\r') ? 0 : -1;
@@ -106,7 +110,8 @@ ngx_http_martech_resp_parse(ngx_http_martech_resp_t *resp,
             n = (size_t) (end - p) + 1;
             n = (n < resp->rest) ? n : resp->rest;
 
-            p = ngx_http_martech_resp_text(resp, p - 1, n);
+            ngx_http_martech_resp_text(resp, p - 1, n);
+            p = p - 1 + n;
             resp->rest -= (uint32_t) n;
 
             if (resp->rest == 0) {
@@ -121,8 +126,7 @@ ngx_http_martech_resp_parse(ngx_http_martech_resp_t *resp,
             break;
 
         default: /* NGX_HTTP_MARTECH_RESP_BODY_LF */
-            resp->state = NGX_HTTP_MARTECH_RESP_TYPE;
-            rc = (ch == '\n') ? 1 : -1;
+            rc = (ch == '\n') ? ngx_http_martech_resp_end(resp) : -1;
         }
 
         if (rc != 0) {
@@ -138,95 +142,215 @@ ngx_http_martech_resp_parse(ngx_http_martech_resp_t *resp,
 
 
 static int
+ngx_http_martech_resp_begin(ngx_http_martech_resp_t *resp, int ch)
+{
+    if (memchr("+-:$_*", ch, 6) == NULL) {
+        return -1;
+    }
+
+    if (resp->depth == 0) {
+        resp->type = ch;
+        resp->len = 0;
+        resp->cut = 0;
+        resp->scalars = 0;
+        resp->count = 0;
+    }
+
+    resp->element = ch;
+    resp->line_len = 0;
+    resp->state = NGX_HTTP_MARTECH_RESP_LINE;
+
+    if (ch == NGX_HTTP_MARTECH_RESP_STATUS
+        || ch == NGX_HTTP_MARTECH_RESP_ERROR)
+    {
+        ngx_http_martech_resp_scalar(resp);
+    }
+
+    return 0;
+}
+
+
+static int
 ngx_http_martech_resp_line_end(ngx_http_martech_resp_t *resp)
 {
-    resp->state = NGX_HTTP_MARTECH_RESP_TYPE;
-
-    switch (resp->type) {
+    switch (resp->element) {
 
     case NGX_HTTP_MARTECH_RESP_BULK:
         return ngx_http_martech_resp_bulk_begin(resp);
 
-    case '*':
-
-        /* the null array of RESP2; no command of ours gets a real one */
-
-        if (resp->len == 2 && memcmp(resp->text, "-1", 2) == 0) {
-            resp->type = NGX_HTTP_MARTECH_RESP_NULL;
-            resp->len = 0;
-            return 1;
-        }
-
-        return -1;
+    case NGX_HTTP_MARTECH_RESP_ARRAY:
+        return ngx_http_martech_resp_array_begin(resp);
 
     case NGX_HTTP_MARTECH_RESP_NULL:
-        return (resp->len == 0) ? 1 : -1;
+        return (resp->line_len == 0) ? ngx_http_martech_resp_null(resp) : -1;
 
     case NGX_HTTP_MARTECH_RESP_INTEGER:
-        return ngx_http_martech_resp_is_integer(resp) ? 1 : -1;
+        return ngx_http_martech_resp_integer(resp);
 
     default:
-        return 1;
+        return ngx_http_martech_resp_end(resp);
     }
 }
 
 
 static int
-ngx_http_martech_resp_is_integer(const ngx_http_martech_resp_t *resp)
+ngx_http_martech_resp_integer(ngx_http_martech_resp_t *resp)
 {
     size_t  i;
 
-    i = (resp->len > 0 && (resp->text[0] == '-' || resp->text[0] == '+'));
+    i = (resp->line_len > 0
+         && (resp->line[0] == '-' || resp->line[0] == '+'));
 
-    if (i == resp->len || resp->len > 20) {
-        return 0;
+    if (i == resp->line_len || resp->line_len > 20) {
+        return -1;
     }
 
-    while (i < resp->len && resp->text[i] >= '0' && resp->text[i] <= '9') {
+    while (i < resp->line_len && resp->line[i] >= '0' && resp->line[i] <= '9')
+    {
         i++;
     }
 
-    return i == resp->len;
+    if (i < resp->line_len) {
+        return -1;
+    }
+
+    ngx_http_martech_resp_scalar(resp);
+    ngx_http_martech_resp_text(resp, resp->line, resp->line_len);
+
+    return ngx_http_martech_resp_end(resp);
 }
 
 
 static int
 ngx_http_martech_resp_bulk_begin(ngx_http_martech_resp_t *resp)
 {
-    size_t    i;
     uint32_t  size;
 
-    if (resp->len == 2 && memcmp(resp->text, "-1", 2) == 0) {
-        resp->type = NGX_HTTP_MARTECH_RESP_NULL;
-        resp->len = 0;
-        return 1;
+    if (ngx_http_martech_resp_is_null(resp)) {
+        return ngx_http_martech_resp_null(resp);
     }
 
-    if (resp->len == 0 || resp->len > 9) {
+    if (!ngx_http_martech_resp_number(resp, NGX_HTTP_MARTECH_RESP_BULK_MAX,
+                                      &size))
+    {
         return -1;
     }
 
-    size = 0;
+    ngx_http_martech_resp_scalar(resp);
 
-    for (i = 0; i < resp->len; i++) {
-
-        if (resp->text[i] < '0' || resp->text[i] > '9') {
-            return -1;
-        }
-
-        size = size * 10 + (uint32_t) (resp->text[i] - '0');
-    }
-
-    if (size > NGX_HTTP_MARTECH_RESP_BULK_MAX) {
-        return -1;
-    }
-
-    resp->len = 0;
     resp->rest = size;
     resp->state = (size > 0) ? NGX_HTTP_MARTECH_RESP_BODY
                              : NGX_HTTP_MARTECH_RESP_BODY_CR;
 
     return 0;
+}
+
+
+static int
+ngx_http_martech_resp_array_begin(ngx_http_martech_resp_t *resp)
+{
+    uint32_t  count;
+
+    if (ngx_http_martech_resp_is_null(resp)) {
+        return ngx_http_martech_resp_null(resp);
+    }
+
+    if (!ngx_http_martech_resp_number(resp, NGX_HTTP_MARTECH_RESP_COUNT_MAX
+                                            - resp->count, &count)
+        || resp->depth == NGX_HTTP_MARTECH_RESP_DEPTH_MAX)
+    {
+        return -1;
+    }
+
+    if (count == 0) {
+        return ngx_http_martech_resp_end(resp);
+    }
+
+    resp->count += count;
+    resp->left[resp->depth++] = count;
+    resp->state = NGX_HTTP_MARTECH_RESP_TYPE;
+
+    return 0;
+}
+
+
+/* The length of a bulk or an array; 0 if it is none, or more than max. */
+
+static int
+ngx_http_martech_resp_number(const ngx_http_martech_resp_t *resp,
+    uint32_t max, uint32_t *n)
+{
+    size_t  i;
+
+    if (resp->line_len == 0 || resp->line_len > 9) {
+        return 0;
+    }
+
+    *n = 0;
+
+    for (i = 0; i < resp->line_len; i++) {
+
+        if (resp->line[i] < '0' || resp->line[i] > '9') {
+            return 0;
+        }
+
+        *n = *n * 10 + (uint32_t) (resp->line[i] - '0');
+    }
+
+    return *n <= max;
+}
+
+
+/* "$-1" and "*-1": the nulls of RESP2 */
+
+static int
+ngx_http_martech_resp_is_null(const ngx_http_martech_resp_t *resp)
+{
+    return resp->line_len == 2 && memcmp(resp->line, "-1", 2) == 0;
+}
+
+
+static int
+ngx_http_martech_resp_null(ngx_http_martech_resp_t *resp)
+{
+    if (resp->depth == 0) {
+        resp->type = NGX_HTTP_MARTECH_RESP_NULL;
+    }
+
+    ngx_http_martech_resp_scalar(resp);
+
+    return ngx_http_martech_resp_end(resp);
+}
+
+
+/* A scalar begins: what follows is its text. */
+
+static void
+ngx_http_martech_resp_scalar(ngx_http_martech_resp_t *resp)
+{
+    if (resp->scalars++ > 0) {
+        ngx_http_martech_resp_text(resp, "\n", 1);
+    }
+}
+
+
+/* An element is complete, and with it the arrays of which it is the last. */
+
+static int
+ngx_http_martech_resp_end(ngx_http_martech_resp_t *resp)
+{
+    resp->state = NGX_HTTP_MARTECH_RESP_TYPE;
+
+    while (resp->depth > 0) {
+
+        if (--resp->left[resp->depth - 1] > 0) {
+            return 0;
+        }
+
+        resp->depth--;
+    }
+
+    return 1;
 }
 
 
@@ -244,21 +368,49 @@ ngx_http_martech_resp_line_len(const unsigned char *p,
 }
 
 
-/* Adds n bytes, as many as fit, and returns what follows them. */
+/*
+ * Adds n bytes to the present line.  One that is too long for a number keeps
+ * a length that no number has.
+ */
 
-static const unsigned char *
-ngx_http_martech_resp_text(ngx_http_martech_resp_t *resp,
+static void
+ngx_http_martech_resp_line(ngx_http_martech_resp_t *resp,
     const unsigned char *p, size_t n)
 {
     size_t  room;
 
-    room = sizeof(resp->text) - resp->len;
+    if (resp->element == NGX_HTTP_MARTECH_RESP_STATUS
+        || resp->element == NGX_HTTP_MARTECH_RESP_ERROR)
+    {
+        ngx_http_martech_resp_text(resp, p, n);
+        return;
+    }
+
+    room = sizeof(resp->line) - resp->line_len;
     room = (n < room) ? n : room;
 
-    memcpy(resp->text + resp->len, p, room);
-    resp->len += room;
+    memcpy(resp->line + resp->line_len, p, room);
+    resp->line_len += room;
+}
 
-    return p + n;
+
+/* Adds n bytes to the text, as many as fit. */
+
+static void
+ngx_http_martech_resp_text(ngx_http_martech_resp_t *resp, const void *p,
+    size_t n)
+{
+    size_t  room;
+
+    room = sizeof(resp->text) - resp->len;
+
+    if (n > room) {
+        resp->cut = 1;
+        n = room;
+    }
+
+    memcpy(resp->text + resp->len, p, n);
+    resp->len += n;
 }
 
 

@@ -2,8 +2,8 @@
 /*
  * Copyright (C) ngx_martech_module contributors
  *
- * Replies of Redis: an incremental parser for the few kinds that our commands
- * get (RESP2 and the null of RESP3), and the classes of errors.
+ * Replies of Redis: an incremental parser for the kinds that our commands get
+ * (RESP2 and the null of RESP3), and the classes of errors.
  *
  * This file and its .c know neither NGINX nor sockets, so that unit tests and
  * the fuzzer can build them alone.
@@ -18,8 +18,11 @@
 #include <stdint.h>
 
 
-#define NGX_HTTP_MARTECH_RESP_TEXT_MAX  160
-#define NGX_HTTP_MARTECH_RESP_BULK_MAX  65536
+#define NGX_HTTP_MARTECH_RESP_TEXT_MAX   256
+#define NGX_HTTP_MARTECH_RESP_BULK_MAX   65536
+#define NGX_HTTP_MARTECH_RESP_LINE_MAX   24
+#define NGX_HTTP_MARTECH_RESP_DEPTH_MAX  8
+#define NGX_HTTP_MARTECH_RESP_COUNT_MAX  65536     /* elements, all levels */
 
 
 typedef enum {
@@ -27,20 +30,37 @@ typedef enum {
     NGX_HTTP_MARTECH_RESP_ERROR = '-',
     NGX_HTTP_MARTECH_RESP_INTEGER = ':',
     NGX_HTTP_MARTECH_RESP_BULK = '$',
+    NGX_HTTP_MARTECH_RESP_ARRAY = '*',
     NGX_HTTP_MARTECH_RESP_NULL = '_'      /* also "$-1" and "*-1" */
 } ngx_http_martech_resp_type_e;
 
 
-/* A parser and the reply it holds.  Zero it before the first use. */
+/*
+ * A parser and the reply it holds.  Zero it before the first use.
+ *
+ * The text of an array is that of its scalars, in their order and whatever
+ * their level, joined by LF; a null among them is an empty one.
+ */
 typedef struct {
     int       type;           /* of a complete reply, one of the above */
     size_t    len;            /* of text */
     char      text[NGX_HTTP_MARTECH_RESP_TEXT_MAX];
-                              /* status, error, digits, or the start of a
-                                 bulk; cut, not terminated */
+                              /* status, error, digits, bulk, or the above;
+                                 not terminated */
+    int       cut;            /* 1: there was more text */
+
     /* private */
     int       state;
+    int       element;        /* type of the present element */
     uint32_t  rest;           /* bytes of a bulk still to come */
+    uint32_t  scalars;        /* of this reply so far */
+    uint32_t  count;          /* elements of its arrays so far */
+    uint32_t  depth;          /* open arrays */
+    uint32_t  left[NGX_HTTP_MARTECH_RESP_DEPTH_MAX];
+                              /* elements still to come, by level */
+    size_t    line_len;
+    char      line[NGX_HTTP_MARTECH_RESP_LINE_MAX];
+                              /* a number or a length */
 } ngx_http_martech_resp_t;
 
 

@@ -23,14 +23,30 @@
 #define NGX_HTTP_MARTECH_BLOCKS  128
 
 
+/* What all workers share besides their blocks. */
 typedef struct {
-    ngx_http_martech_stats_t  *blocks;
+    uint64_t                   id;         /* random; names us in segments */
+    ngx_atomic_t               orphans;    /* events on disk whose worker has
+                                              left, until they are adopted */
+} ngx_http_martech_zone_head_t;
+
+
+typedef struct {
+    ngx_http_martech_zone_head_t  *head;
+    ngx_http_martech_stats_t      *blocks;
+    ngx_http_martech_worker_t     *worker; /* of this process */
 } ngx_http_martech_zone_t;
+
+
+#define ngx_http_martech_stats_gauge_at(block, gauge)                         \
+    ((ngx_atomic_t *) &(block)->gauges[NGX_HTTP_MARTECH_GAUGE_##gauge])
 
 
 static ngx_int_t ngx_http_martech_stats_init(ngx_shm_zone_t *zone,
     void *data);
 static ngx_uint_t ngx_http_martech_stats_free(ngx_atomic_uint_t pid);
+static void ngx_http_martech_stats_orphan(ngx_http_martech_zone_t *ours,
+    ngx_http_martech_stats_t *block);
 
 
 /* Upper bounds of the acknowledgement time, ms; the last is infinite. */
@@ -49,9 +65,10 @@ ngx_http_martech_stats_zone(ngx_conf_t *cf,
 
     /* the layout is part of the name: a changed one starts afresh */
 
-    static ngx_str_t  name = ngx_string("martech_stats_1");
+    static ngx_str_t  name = ngx_string("martech_stats_2");
 
-    size = NGX_HTTP_MARTECH_BLOCKS * sizeof(ngx_http_martech_stats_t)
+    size = sizeof(ngx_http_martech_zone_head_t)
+           + NGX_HTTP_MARTECH_BLOCKS * sizeof(ngx_http_martech_stats_t)
            + 16 * ngx_pagesize;
 
     mmcf->zone = ngx_shared_memory_add(cf, &name, size,
@@ -84,28 +101,52 @@ ngx_http_martech_stats_init(ngx_shm_zone_t *zone, void *data)
     old = data;
 
     if (old) {
+        ours->head = old->head;
         ours->blocks = old->blocks;
+
+        /* of this process only where it is master and worker in one */
+
+        ours->worker = old->worker;
+
         return NGX_OK;
     }
 
     pool = (ngx_slab_pool_t *) zone->shm.addr;
 
-    if (zone->shm.exists) {
-        ours->blocks = pool->data;
-        return NGX_OK;
+    if (!zone->shm.exists) {
+        size = sizeof(ngx_http_martech_zone_head_t)
+               + NGX_HTTP_MARTECH_BLOCKS * sizeof(ngx_http_martech_stats_t);
+
+        pool->data = ngx_slab_calloc(pool, size);
+
+        if (pool->data == NULL) {
+            return NGX_ERROR;
+        }
+
+        ours->head = pool->data;
+        ours->head->id = ngx_http_martech_random64();
     }
 
-    size = NGX_HTTP_MARTECH_BLOCKS * sizeof(ngx_http_martech_stats_t);
-
-    ours->blocks = ngx_slab_calloc(pool, size);
-
-    if (ours->blocks == NULL) {
-        return NGX_ERROR;
-    }
-
-    pool->data = ours->blocks;
+    ours->head = pool->data;
+    ours->blocks = (ngx_http_martech_stats_t *) (ours->head + 1);
 
     return NGX_OK;
+}
+
+
+ngx_http_martech_worker_t *
+ngx_http_martech_stats_worker(ngx_shm_zone_t *zone,
+    ngx_http_martech_worker_t *worker)
+{
+    ngx_http_martech_zone_t    *ours;
+    ngx_http_martech_worker_t  *former;
+
+    ours = zone->data;
+
+    former = ours->worker;
+    ours->worker = worker;
+
+    return former;
 }
 
 
@@ -126,11 +167,12 @@ ngx_http_martech_stats_claim(ngx_shm_zone_t *zone)
         if (ngx_http_martech_stats_free(pid)
             && ngx_atomic_cmp_set(&block->pid, pid, ngx_pid))
         {
-            /* events that died with the former owner were not stored */
+            /* events in memory died with the former owner */
 
-            block->counters[NGX_HTTP_MARTECH_COUNT_UNAVAILABLE] +=
-                           block->gauges[NGX_HTTP_MARTECH_GAUGE_WAITING];
+            ngx_http_martech_dropped(block, KILLED,
+                              block->gauges[NGX_HTTP_MARTECH_GAUGE_WAITING]);
 
+            ngx_http_martech_stats_orphan(ours, block);
             ngx_memzero(block->gauges, sizeof(block->gauges));
             return block;
         }
@@ -151,9 +193,94 @@ ngx_http_martech_stats_free(ngx_atomic_uint_t pid)
 }
 
 
-void
-ngx_http_martech_stats_release(ngx_http_martech_stats_t *stats)
+/* The events that a block's owner has on disk have lost it. */
+
+static void
+ngx_http_martech_stats_orphan(ngx_http_martech_zone_t *ours,
+    ngx_http_martech_stats_t *block)
 {
+    ngx_atomic_t       *gauge;
+    ngx_atomic_uint_t   n;
+
+    gauge = ngx_http_martech_stats_gauge_at(block, SPOOL_WAITING);
+    n = *gauge;
+
+    if (n > 0 && ngx_atomic_cmp_set(gauge, n, 0)) {
+        (void) ngx_atomic_fetch_add(&ours->head->orphans, n);
+    }
+}
+
+
+uint64_t
+ngx_http_martech_stats_adopt(ngx_shm_zone_t *zone, uint64_t found)
+{
+    ngx_uint_t                 i;
+    ngx_atomic_uint_t          n, orphans;
+    ngx_http_martech_zone_t   *ours;
+    ngx_http_martech_stats_t  *block;
+
+    ours = zone->data;
+
+    for (i = 0; i < NGX_HTTP_MARTECH_BLOCKS - 1; i++) {
+        block = &ours->blocks[i];
+
+        if (block->pid != 0 && block->pid != (ngx_atomic_uint_t) ngx_pid
+            && ngx_http_martech_stats_free(block->pid))
+        {
+            ngx_http_martech_stats_orphan(ours, block);
+        }
+    }
+
+    do {
+        orphans = ours->head->orphans;
+        n = ngx_min(orphans, found);
+    } while (!ngx_atomic_cmp_set(&ours->head->orphans, orphans, orphans - n));
+
+    return n;
+}
+
+
+uint64_t
+ngx_http_martech_stats_id(ngx_shm_zone_t *zone)
+{
+    ngx_http_martech_zone_t  *ours;
+
+    ours = zone->data;
+
+    return ours->head->id;
+}
+
+
+uint64_t
+ngx_http_martech_stats_gauge(ngx_shm_zone_t *zone,
+    ngx_http_martech_gauge_e gauge)
+{
+    uint64_t                   sum;
+    ngx_uint_t                 i;
+    ngx_http_martech_zone_t   *ours;
+    ngx_http_martech_stats_t  *block;
+
+    ours = zone->data;
+    sum = 0;
+
+    for (i = 0; i < NGX_HTTP_MARTECH_BLOCKS; i++) {
+        block = &ours->blocks[i];
+
+        if (block->pid != 0) {
+            sum += block->gauges[gauge];
+        }
+    }
+
+    return sum;
+}
+
+
+void
+ngx_http_martech_stats_release(ngx_shm_zone_t *zone,
+    ngx_http_martech_stats_t *stats)
+{
+    ngx_http_martech_stats_orphan(zone->data, stats);
+
     ngx_memzero(stats->gauges, sizeof(stats->gauges));
 
     (void) ngx_atomic_cmp_set(&stats->pid, ngx_pid, 0);
@@ -185,6 +312,10 @@ ngx_http_martech_stats_sum(ngx_shm_zone_t *zone,
             sum->refused[k] += block->refused[k];
         }
 
+        for (k = 0; k < NGX_HTTP_MARTECH_DROPPED_REASONS; k++) {
+            sum->dropped[k] += block->dropped[k];
+        }
+
         for (k = 0; k < NGX_HTTP_MARTECH_REDIS_CLASSES; k++) {
             sum->errors[k] += block->errors[k];
         }
@@ -197,6 +328,10 @@ ngx_http_martech_stats_sum(ngx_shm_zone_t *zone,
             || (block->pid != (ngx_atomic_uint_t) ngx_pid
                 && ngx_http_martech_stats_free(block->pid)))
         {
+            /* what it has on disk waits for somebody to adopt it */
+
+            sum->gauges[NGX_HTTP_MARTECH_GAUGE_SPOOL_WAITING] +=
+                         block->gauges[NGX_HTTP_MARTECH_GAUGE_SPOOL_WAITING];
             continue;
         }
 
@@ -206,6 +341,8 @@ ngx_http_martech_stats_sum(ngx_shm_zone_t *zone,
             sum->gauges[k] += block->gauges[k];
         }
     }
+
+    sum->gauges[NGX_HTTP_MARTECH_GAUGE_SPOOL_WAITING] += ours->head->orphans;
 }
 
 

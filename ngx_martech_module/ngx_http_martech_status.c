@@ -30,11 +30,14 @@ static ngx_http_martech_metric_t
         { "events_received", "events read from requests" },
     [NGX_HTTP_MARTECH_COUNT_STORED] =
         { "events_stored", "events acknowledged by redis" },
-    [NGX_HTTP_MARTECH_COUNT_UNAVAILABLE] =
-        { "events_unavailable", "events refused because redis did not take "
-          "them in time" },
+    [NGX_HTTP_MARTECH_COUNT_SPOOLED] =
+        { "events_spooled", "events safe on disk, redis did not take them "
+          "in time" },
     [NGX_HTTP_MARTECH_COUNT_REJECTED] =
         { "events_rejected", "events that broke a rule" },
+    [NGX_HTTP_MARTECH_COUNT_DROPPED] =
+        { "events_dropped", "events that are nowhere: refused, or died with "
+          "their worker" },
     [NGX_HTTP_MARTECH_COUNT_BYTES] =
         { "body_bytes", "bytes of request bodies" },
     [NGX_HTTP_MARTECH_COUNT_ABORTED] =
@@ -46,12 +49,28 @@ static ngx_http_martech_metric_t
         { "redis_failures", "ready connections to redis lost" },
     [NGX_HTTP_MARTECH_COUNT_RESENT] =
         { "redis_resent", "events sent again after a lost connection" },
+    [NGX_HTTP_MARTECH_COUNT_MOVED] =
+        { "redis_moved", "events sent on to another node of the cluster" },
+    [NGX_HTTP_MARTECH_COUNT_REPLICAS_SHORT] =
+        { "redis_replicas_short", "waits for replicas that too few of them "
+          "answered in time" },
     [NGX_HTTP_MARTECH_COUNT_FLUSHES] =
         { "redis_writes", "writes to redis" },
     [NGX_HTTP_MARTECH_COUNT_ACK_MS] =
         { "ack_ms", "sum of the time that requests waited for redis, ms" },
     [NGX_HTTP_MARTECH_COUNT_ACKS] =
-        { "acks", "requests that waited for redis" }
+        { "acks", "requests that waited for redis" },
+    [NGX_HTTP_MARTECH_COUNT_SPOOL_FOUND] =
+        { "spool_found", "events on disk that were not counted as spooled: "
+          "of an earlier run, or of a worker that was killed" },
+    [NGX_HTTP_MARTECH_COUNT_SPOOL_REPLAYED] =
+        { "spool_replayed", "events from disk acknowledged by redis" },
+    [NGX_HTTP_MARTECH_COUNT_SPOOL_LOST] =
+        { "spool_lost", "events on disk that could not be read again" },
+    [NGX_HTTP_MARTECH_COUNT_SPOOL_WRITES] =
+        { "spool_writes", "batches written to disk" },
+    [NGX_HTTP_MARTECH_COUNT_SPOOL_ERRORS] =
+        { "spool_errors", "failures of the disk" }
 };
 
 
@@ -65,7 +84,19 @@ static ngx_http_martech_metric_t
     [NGX_HTTP_MARTECH_GAUGE_BUFFER] =
         { "buffer_bytes", "bytes of the buffers in use" },
     [NGX_HTTP_MARTECH_GAUGE_READY] =
-        { "redis_ready", "workers whose connection to redis is ready" }
+        { "redis_ready", "connections to redis that are ready, of all "
+          "workers" },
+    [NGX_HTTP_MARTECH_GAUGE_SPOOL_WAITING] =
+        { "spool_waiting", "events on disk that wait for redis" },
+    [NGX_HTTP_MARTECH_GAUGE_SPOOL_BYTES] =
+        { "spool_bytes", "bytes of the segments on disk" },
+    [NGX_HTTP_MARTECH_GAUGE_SPOOL_READY] =
+        { "spool_ready", "workers whose spool takes events" }
+};
+
+
+static const char  *ngx_http_martech_dropped_names[] = {
+    "unavailable", "killed", "left"
 };
 
 
@@ -207,6 +238,16 @@ ngx_http_martech_status_json(ngx_http_martech_stats_t *sum,
     ngx_http_martech_status_reasons(w, "rejected", sum->rejected);
     ngx_http_martech_status_reasons(w, "refused", sum->refused);
 
+    martech_json_name(w, "dropped");
+    martech_json_begin(w, '{');
+
+    for (i = 0; i < NGX_HTTP_MARTECH_DROPPED_REASONS; i++) {
+        martech_json_name(w, ngx_http_martech_dropped_names[i]);
+        martech_json_int(w, (int64_t) sum->dropped[i]);
+    }
+
+    martech_json_end(w, '}');
+
     martech_json_name(w, "redis_errors");
     martech_json_begin(w, '{');
 
@@ -252,7 +293,8 @@ ngx_http_martech_status_prometheus(ngx_http_martech_stats_t *sum,
 
         if (i == NGX_HTTP_MARTECH_COUNT_ACK_MS
             || i == NGX_HTTP_MARTECH_COUNT_ACKS
-            || i == NGX_HTTP_MARTECH_COUNT_REJECTED)
+            || i == NGX_HTTP_MARTECH_COUNT_REJECTED
+            || i == NGX_HTTP_MARTECH_COUNT_DROPPED)
         {
             /* part of the histogram, or given by reason below */
             continue;
@@ -284,6 +326,17 @@ ngx_http_martech_status_prometheus(ngx_http_martech_stats_t *sum,
         ngx_http_martech_status_line(w,
                     "martech_events_rejected_total{reason=\"%s\"} %uL\n",
                     ngx_http_martech_reason_name(i), sum->rejected[i]);
+    }
+
+    ngx_http_martech_status_line(w,
+                    "# HELP martech_events_dropped_total events that are "
+                    "nowhere\n"
+                    "# TYPE martech_events_dropped_total counter\n");
+
+    for (i = 0; i < NGX_HTTP_MARTECH_DROPPED_REASONS; i++) {
+        ngx_http_martech_status_line(w,
+                    "martech_events_dropped_total{reason=\"%s\"} %uL\n",
+                    ngx_http_martech_dropped_names[i], sum->dropped[i]);
     }
 
     ngx_http_martech_status_line(w,

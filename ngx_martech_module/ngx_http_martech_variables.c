@@ -41,6 +41,7 @@ static ngx_http_variable_t  ngx_http_martech_variables[] = {
 static ngx_str_t  ngx_http_martech_verdicts[] = {
     ngx_null_string,
     ngx_string("stored"),
+    ngx_string("spooled"),
     ngx_string("partial"),
     ngx_string("rejected"),
     ngx_string("refused"),

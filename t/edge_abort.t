@@ -251,7 +251,7 @@ my $status = status();
 
 is($status->{events_received},
    $status->{events_stored} + $status->{events_rejected}
-   + $status->{events_unavailable}, 'every event is accounted for');
+   + $status->{events_dropped}, 'every event is accounted for');
 is($status->{events_waiting}, 0, 'nothing waits any more');
 is($nginx->workers(), 1, 'the worker was never replaced');
 is($nginx->logged(qr/start worker process \d/), 1, 'not even once');

@@ -396,7 +396,7 @@ END
     $status = status();
     is($status->{events_waiting}, 3, 'it is told at once');
     is($status->{events_received}, $status->{events_stored}
-       + $status->{events_rejected} + $status->{events_unavailable}
+       + $status->{events_rejected} + $status->{events_dropped}
        + $status->{events_waiting}, 'every event is accounted for');
 
     $redis->start();
@@ -429,14 +429,14 @@ END
 
         return $status->{workers} == 1 && $status->{events_received}
             == $status->{events_stored} + $status->{events_rejected}
-               + $status->{events_unavailable} + $status->{events_waiting};
+               + $status->{events_dropped} + $status->{events_waiting};
     };
 
     ok(becomes($closes, 5),
        'events that died with their worker are accounted for');
     is($status->{events_received}, $before->{events_received},
        'as events that were received');
-    is($status->{events_unavailable} - $before->{events_unavailable}, 4,
+    is($status->{events_dropped} - $before->{events_dropped}, 4,
        'and are not available');
     is("$status->{events_waiting} $status->{requests_parked}", '0 0',
        'nothing waits for a dead worker');

@@ -184,7 +184,7 @@ $redis->start();
         $status->{redis_errors}{oom} > 1;
     }, 5), 'a full Redis is asked again and again');
     is($status->{events_waiting}, 3, 'the events wait for room');
-    is($status->{events_unavailable}, 0, 'none is given up');
+    is($status->{events_dropped}, 0, 'none is given up');
     is(stored(@ids), 0, 'none is stored yet');
 
     push @ids, acked($port);

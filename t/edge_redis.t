@@ -154,7 +154,7 @@ my $status = get($port, '/status')->{json};
 
 is($status->{events_received},
    $status->{events_stored} + $status->{events_rejected}
-   + $status->{events_unavailable}, 'every event is accounted for');
+   + $status->{events_dropped}, 'every event is accounted for');
 ok($status->{redis_failures} > 0, 'lost connections are counted');
 ok(becomes(sub { get($port, '/status')->{json}{events_waiting} == 0 }, 5),
    'nothing is left in the buffer');

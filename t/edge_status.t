@@ -111,7 +111,7 @@ is($json->{workers}, 2, 'the page counts the workers');
 is($json->{events_received}, 5, 'events received');
 is($json->{events_stored}, 3, 'events stored');
 is($json->{events_rejected}, 2, 'events rejected');
-is($json->{events_unavailable}, 0, 'events unavailable');
+is($json->{events_dropped}, 0, 'events unavailable');
 is($json->{requests_parked}, 0, 'requests that wait now');
 is($json->{redis_ready}, 2, 'connections that are ready');
 is_deeply($json->{rejected}, { no_user_anon_id => 2 },
@@ -169,8 +169,8 @@ ok(becomes(sub {
     my $now = status();
 
     $now->{events_received} == $now->{events_stored} + $now->{events_rejected}
-                               + $now->{events_unavailable}
-        && $now->{events_unavailable} == 1;
+                               + $now->{events_dropped}
+        && $now->{events_dropped} == 1;
 }, 5), 'every event is accounted for');
 
 

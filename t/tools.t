@@ -199,6 +199,12 @@ layers_find('martech/martech_a.c', "#include \"fwd.h\"\n",
             'the forwarder in the model');
 layers_find('ngx_martech_module/ngx_http_martech_resp.c',
             "#include <ngx_config.h>\n", 'NGINX in the reply parser');
+layers_find('ngx_martech_module/ngx_http_martech_segment.c',
+            "#include <zlib.h>\n#include <unistd.h>\n",
+            'files in the segment', 2);
+layers_find('ngx_martech_module/ngx_http_martech_store_file.c',
+            "#include <unistd.h>\n#include \"ngx_http_martech.h\"\n",
+            'the module in the store', 2);
 layers_find('ngx_martech_module/ngx_http_martech_redis.c',
             "#include <hiredis/hiredis.h>\n", 'hiredis in the module');
 layers_find('ngx_martech_module/ngx_http_martech_redis.c',

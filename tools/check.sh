@@ -51,7 +51,9 @@ nginx_includes() {
 
 plain_sources() {
     find martech forwarder t -name '*.c'
-    find ngx_martech_module -name 'ngx_http_martech_resp.c'
+    find ngx_martech_module -name 'ngx_http_martech_resp.c' \
+        -o -name 'ngx_http_martech_segment.c' \
+        -o -name 'ngx_http_martech_store*.c'
 }
 
 module_sources() {
@@ -68,7 +70,7 @@ check_clang() {
     local libraries failed=0
 
     libraries=$(pkg-config --cflags-only-I hiredis libuv libcurl jansson \
-                yaml-0.1 libcrypto)
+                yaml-0.1 libcrypto zlib)
 
     tools/build.sh fuzz || failed=1
 
