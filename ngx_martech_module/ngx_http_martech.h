@@ -680,9 +680,9 @@ ngx_http_martech_node_t *ngx_http_martech_cluster_seed(
 /*
  * node: _use gives it an endpoint (and takes that, unless it is part of the
  * configuration), or NULL.  _hopeful: an event given to it now has a chance to
- * be stored in time.  _push queues a record, _forget takes it back as far as it can.  _fail gives
- * up the connection and tries another one later; _ready: the handshake has
- * succeeded.
+ * be stored in time.  _push queues a record, _forget takes it back as far as
+ * it can.  _fail gives up the connection and tries another one later; _ready:
+ * the handshake has succeeded.
  */
 void ngx_http_martech_node_init(ngx_http_martech_node_t *node,
     ngx_http_martech_worker_t *worker);
