@@ -739,7 +739,8 @@ void ngx_http_martech_spool_close(ngx_http_martech_worker_t *worker);
 
 /*
  * replay: _post: Redis is ready, or there may be something to replay.
- * _stored, _refused: what Redis says of a record of the replay's.
+ * _stored, _refused: what Redis says of a record of the replay's; _pending: it
+ * has not said all yet.
  */
 ngx_int_t ngx_http_martech_replay_init(ngx_http_martech_worker_t *worker);
 void ngx_http_martech_replay_post(ngx_http_martech_worker_t *worker);
@@ -747,6 +748,8 @@ void ngx_http_martech_replay_stored(ngx_http_martech_worker_t *worker,
     ngx_http_martech_record_t *record);
 void ngx_http_martech_replay_refused(ngx_http_martech_worker_t *worker,
     ngx_http_martech_record_t *record);
+ngx_uint_t ngx_http_martech_replay_pending(
+    ngx_http_martech_worker_t *worker);
 void ngx_http_martech_replay_close(ngx_http_martech_worker_t *worker);
 
 /*

@@ -30,6 +30,9 @@ static ngx_http_martech_node_t *ngx_http_martech_cluster_node(
     ngx_http_martech_endpoint_t *endpoint);
 static ngx_http_martech_node_t *ngx_http_martech_cluster_free(
     ngx_http_martech_worker_t *worker);
+static ngx_uint_t ngx_http_martech_cluster_used(
+    ngx_http_martech_node_t *node);
+static void ngx_http_martech_cluster_remove(ngx_http_martech_node_t *node);
 static ngx_http_martech_node_t *ngx_http_martech_cluster_other(
     ngx_http_martech_node_t *node);
 static ngx_int_t ngx_http_martech_cluster_address(
@@ -275,6 +278,13 @@ ngx_http_martech_cluster_lost(ngx_http_martech_node_t *node)
 
     node->paused = 1;
     ngx_http_martech_cluster_settle(node);
+
+    if (!ngx_http_martech_cluster_used(node)) {
+
+        /* it may have left for ever; who still has it will name it */
+
+        ngx_http_martech_cluster_remove(node);
+    }
 }
 
 
@@ -371,8 +381,7 @@ ngx_http_martech_cluster_node(ngx_http_martech_worker_t *worker,
 static ngx_http_martech_node_t *
 ngx_http_martech_cluster_free(ngx_http_martech_worker_t *worker)
 {
-    ngx_uint_t                i, k;
-    ngx_http_martech_node_t  *node;
+    ngx_uint_t  i;
 
     for (i = 0; i < worker->nnodes; i++) {
 
@@ -382,34 +391,43 @@ ngx_http_martech_cluster_free(ngx_http_martech_worker_t *worker)
     }
 
     for (i = 0; i < worker->nnodes; i++) {
-        node = &worker->nodes[i];
 
-        if (!ngx_queue_empty(&node->queued) || !ngx_queue_empty(&node->sent)
-            || !ngx_queue_empty(&node->unconfirmed)
-            || !ngx_queue_empty(&node->moved))
-        {
-            continue;
-        }
-
-        for (k = 0; k < worker->conf->shards; k++) {
-
-            if (worker->shards[k].node == node
-                || worker->shards[k].next == node)
-            {
-                break;
-            }
-        }
-
-        if (k == worker->conf->shards) {
-            ngx_http_martech_node_close(node);
-
-            ngx_http_martech_node_init(node, worker);
-
-            return node;
+        if (!ngx_http_martech_cluster_used(&worker->nodes[i])) {
+            ngx_http_martech_cluster_remove(&worker->nodes[i]);
+            return &worker->nodes[i];
         }
     }
 
     return NULL;
+}
+
+
+static ngx_uint_t
+ngx_http_martech_cluster_used(ngx_http_martech_node_t *node)
+{
+    ngx_uint_t                 i;
+    ngx_http_martech_shard_t  *shards;
+
+    shards = node->worker->shards;
+
+    for (i = 0; i < node->worker->conf->shards; i++) {
+
+        if (shards[i].node == node || shards[i].next == node) {
+            return 1;
+        }
+    }
+
+    return !ngx_queue_empty(&node->queued) || !ngx_queue_empty(&node->sent)
+           || !ngx_queue_empty(&node->unconfirmed)
+           || !ngx_queue_empty(&node->moved);
+}
+
+
+static void
+ngx_http_martech_cluster_remove(ngx_http_martech_node_t *node)
+{
+    ngx_http_martech_node_close(node);
+    ngx_http_martech_node_init(node, node->worker);
 }
 
 

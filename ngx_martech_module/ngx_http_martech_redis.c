@@ -213,12 +213,16 @@ ngx_http_martech_redis_update(ngx_http_martech_worker_t *worker)
     worker->stats->gauges[NGX_HTTP_MARTECH_GAUGE_WAITING] = worker->live;
     worker->stats->gauges[NGX_HTTP_MARTECH_GAUGE_BUFFER] = worker->buffer.size;
 
-    if (worker->live == 0 || worker->expired || worker->closed) {
+    /* what a replay has sent would be sent twice if it were not waited for */
+
+    if ((worker->live == 0 && !ngx_http_martech_replay_pending(worker))
+        || worker->expired || worker->closed)
+    {
         worker->sweep.cancelable = 1;
         return;
     }
 
-    worker->sweep.cancelable = !worker->spool
+    worker->sweep.cancelable = (worker->live == 0 || !worker->spool)
                                && !ngx_http_martech_redis_hopeful(worker);
 
     if (!worker->sweep.timer_set) {

@@ -450,6 +450,14 @@ ngx_http_martech_replay_stored(ngx_http_martech_worker_t *worker,
 }
 
 
+ngx_uint_t
+ngx_http_martech_replay_pending(ngx_http_martech_worker_t *worker)
+{
+    return worker->replay
+           && worker->replay->pending > worker->replay->refused;
+}
+
+
 void
 ngx_http_martech_replay_refused(ngx_http_martech_worker_t *worker,
     ngx_http_martech_record_t *record)

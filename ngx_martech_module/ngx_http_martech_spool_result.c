@@ -207,15 +207,11 @@ ngx_http_martech_spool_give_up(ngx_http_martech_spool_t *spool)
     ngx_queue_add(&all, &spool->waiting);
     ngx_queue_init(&spool->waiting);
 
-    spool->waiting_bytes = 0;
-
     while (!ngx_queue_empty(&all)) {
         q = ngx_queue_head(&all);
         record = ngx_queue_data(q, ngx_http_martech_record_t, spool);
 
-        ngx_queue_remove(q);
-        record->spooling = NGX_HTTP_MARTECH_SPOOLING_NO;
-
+        ngx_http_martech_spool_forget(spool->worker, record);
         ngx_http_martech_spool_failed(spool, record);
     }
 }
