@@ -50,6 +50,14 @@ ngx_http_martech_dial(ngx_http_martech_dial_t *dial)
 
     dial->lookup.resolver = dial->server->resolver;
     dial->lookup.timeout = dial->timeout;
+
+    if (dial->endpoint->naddrs > 0) {
+
+        /* a resolver that is silent must leave time for what we have */
+
+        dial->lookup.timeout = 1 + dial->timeout / 2;
+    }
+
     dial->lookup.log = dial->log;
     dial->lookup.handler = ngx_http_martech_dial_resolved;
     dial->lookup.data = dial;
@@ -243,6 +251,10 @@ ngx_http_martech_dial_secured(ngx_http_martech_tls_t *tls, ngx_uint_t ok)
     dial->peer.connection = NULL;
 
     ngx_del_timer(&dial->timer);
+
+    /* it may be set since the handshake: a read must not be taken for it */
+
+    c->close = 0;
 
     dial->handler(dial, c);
 }

@@ -127,6 +127,9 @@ ngx_http_martech_endpoint_t *ngx_http_martech_endpoint_parse(ngx_str_t *text,
  */
 void ngx_http_martech_endpoint_destroy(ngx_http_martech_endpoint_t *endpoint);
 
+/* 1 if it may be a name or an address, without brackets. */
+ngx_uint_t ngx_http_martech_endpoint_valid(ngx_str_t *host);
+
 /* 1 if both have the same host and port. */
 ngx_uint_t ngx_http_martech_endpoint_same(ngx_http_martech_endpoint_t *one,
     ngx_http_martech_endpoint_t *two);
@@ -297,7 +300,8 @@ struct ngx_http_martech_dial_s {
  * handler's from then on: it sets c->data and both handlers, and closes it by
  * ngx_http_martech_tls_close().  It is writable, has no timer, and c->idle is
  * set, so that the read handler is called with c->close when the worker shuts
- * down.  With TLS, dial and endpoint must live as long as the connection.
+ * down; if it does so already, only ngx_exiting tells.  With TLS, dial and
+ * endpoint must live as long as the connection.
  */
 void ngx_http_martech_dial(ngx_http_martech_dial_t *dial);
 void ngx_http_martech_dial_cancel(ngx_http_martech_dial_t *dial);

@@ -230,6 +230,7 @@ void
 ngx_http_martech_node_fail(ngx_http_martech_node_t *node, ngx_err_t err,
     const char *what)
 {
+    const char                 *tls;
     ngx_uint_t                  level, ready;
     ngx_msec_t                  delay;
     ngx_http_martech_worker_t  *worker;
@@ -257,9 +258,13 @@ ngx_http_martech_node_fail(ngx_http_martech_node_t *node, ngx_err_t err,
         node->logged = ngx_time();
     }
 
+    /* what TLS has said of a connection that it broke */
+
+    tls = node->connection ? (char *) node->dial.tls.error : "";
+
     ngx_log_error(level, worker->log, err,
-                  "martech: redis %V: %s, %ui events wait",
-                  &node->name, what, worker->live);
+                  "martech: redis %V: %s%s%s, %ui events wait",
+                  &node->name, what, tls[0] ? ": " : "", tls, worker->live);
 
     ngx_http_martech_node_disconnect(node);
     ngx_http_martech_node_set(node, NGX_HTTP_MARTECH_NODE_DOWN);

@@ -24,6 +24,8 @@ static ngx_int_t ngx_http_martech_query_parse(
 static ngx_int_t ngx_http_martech_query_reply(
     ngx_http_martech_query_t *query);
 static void ngx_http_martech_query_timeout(ngx_event_t *ev);
+static void ngx_http_martech_query_lost(ngx_http_martech_query_t *query,
+    const char *what);
 static void ngx_http_martech_query_fail(ngx_http_martech_query_t *query,
     ngx_err_t err, const char *what);
 
@@ -175,7 +177,7 @@ ngx_http_martech_query_write_handler(ngx_event_t *wev)
                     query->out.len - query->sent);
 
         if (n == NGX_ERROR) {
-            ngx_http_martech_query_fail(query, 0, "cannot send");
+            ngx_http_martech_query_lost(query, "cannot send");
             return;
         }
 
@@ -211,9 +213,8 @@ ngx_http_martech_query_read_handler(ngx_event_t *rev)
 
         if (c->error) {
             ngx_http_martech_query_fail(query, 0, "the worker shuts down");
+            return;
         }
-
-        return;
     }
 
     for ( ;; ) {
@@ -224,10 +225,7 @@ ngx_http_martech_query_read_handler(ngx_event_t *rev)
         }
 
         if (n == NGX_ERROR || n == 0) {
-            ngx_http_martech_query_fail(query, 0,
-                                        query->dial.tls.error[0]
-                                        ? (char *) query->dial.tls.error
-                                        : "connection lost");
+            ngx_http_martech_query_lost(query, "connection lost");
             return;
         }
 
@@ -330,6 +328,19 @@ ngx_http_martech_query_timeout(ngx_event_t *ev)
 
     ngx_http_martech_query_fail(query, NGX_ETIMEDOUT,
                                 "does not answer in time");
+}
+
+
+/* TLS knows better why, if it says anything. */
+
+static void
+ngx_http_martech_query_lost(ngx_http_martech_query_t *query, const char *what)
+{
+    if (query->dial.tls.error[0] != '\0') {
+        what = (char *) query->dial.tls.error;
+    }
+
+    ngx_http_martech_query_fail(query, 0, what);
 }
 
 

@@ -167,7 +167,6 @@ static char *
 ngx_http_martech_redis_params(ngx_conf_t *cf,
     ngx_http_martech_server_t *server)
 {
-    char                            *rv;
     ngx_str_t                       *value, s;
     ngx_uint_t                       i, k;
     ngx_http_martech_redis_param_t  *param;
@@ -206,10 +205,8 @@ ngx_http_martech_redis_params(ngx_conf_t *cf,
 
         server->given |= (uint32_t) 1 << k;
 
-        rv = param->set(cf, server, param, &value[i], &s);
-
-        if (rv != NGX_CONF_OK) {
-            return rv;
+        if (param->set(cf, server, param, &value[i], &s) != NGX_CONF_OK) {
+            return NGX_CONF_ERROR;
         }
     }
 
@@ -621,7 +618,9 @@ ngx_http_martech_redis_address(ngx_conf_t *cf,
                      ? NGX_HTTP_MARTECH_SENTINEL_PORT
                      : NGX_HTTP_MARTECH_REDIS_PORT;
 
-    if (ngx_parse_url(cf->pool, &u) != NGX_OK || u.wildcard) {
+    if (ngx_parse_url(cf->pool, &u) != NGX_OK
+        || (u.naddrs == 0 && !ngx_http_martech_endpoint_valid(&u.host)))
+    {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s in \"%V\", it must be "
                            "host:port, [IPv6]:port or unix:path",
                            u.err ? u.err : "invalid address", &u.url);

@@ -29,7 +29,6 @@ typedef struct {
 } ngx_http_martech_endpoint_own_t;
 
 
-static ngx_int_t ngx_http_martech_endpoint_host(ngx_str_t *host);
 static void ngx_http_martech_endpoint_fill(
     ngx_http_martech_endpoint_own_t *own, ngx_str_t *host, in_port_t port);
 static void ngx_http_martech_endpoint_literal(
@@ -66,8 +65,15 @@ ngx_http_martech_endpoint_create(ngx_str_t *host, ngx_str_t *port,
 
     number = ngx_atoi(port->data, port->len);
 
+    if (name.len > 2 && name.data[0] == '['
+        && name.data[name.len - 1] == ']')
+    {
+        name.data++;
+        name.len -= 2;
+    }
+
     if (number < 1 || number > 65535
-        || ngx_http_martech_endpoint_host(&name) != NGX_OK)
+        || !ngx_http_martech_endpoint_valid(&name))
     {
         return NULL;
     }
@@ -136,35 +142,28 @@ ngx_http_martech_endpoint_same(ngx_http_martech_endpoint_t *one,
 }
 
 
-/* Takes brackets off, and refuses what would garble a log or a lookup. */
-
-static ngx_int_t
-ngx_http_martech_endpoint_host(ngx_str_t *host)
+ngx_uint_t
+ngx_http_martech_endpoint_valid(ngx_str_t *host)
 {
     size_t  i;
-
-    if (host->len > 2 && host->data[0] == '['
-        && host->data[host->len - 1] == ']')
-    {
-        host->data++;
-        host->len -= 2;
-    }
+    u_char  c, ch;
 
     if (host->len == 0 || host->len > NGX_HTTP_MARTECH_HOST_MAX) {
-        return NGX_ERROR;
+        return 0;
     }
 
     for (i = 0; i < host->len; i++) {
+        ch = host->data[i];
+        c = (u_char) (ch | 0x20);
 
-        if (host->data[i] <= ' ' || host->data[i] >= 0x7f
-            || host->data[i] == '/' || host->data[i] == '"'
-            || host->data[i] == '[' || host->data[i] == ']')
+        if ((c < 'a' || c > 'z') && (ch < '0' || ch > '9')
+            && ch != '.' && ch != '-' && ch != '_' && ch != ':')
         {
-            return NGX_ERROR;
+            return 0;
         }
     }
 
-    return NGX_OK;
+    return 1;
 }
 
 

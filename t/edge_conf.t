@@ -11,6 +11,9 @@ use lib "$FindBin::Bin/lib";
 
 use Martech::Test;
 
+# no name below it exists (RFC 6761), and asking for it costs no time
+my $NO_HOST = 'redis.invalid';
+
 my $t = Martech::Test->new();
 my $redis = $t->redis();
 my $nginx = $t->nginx('', run => 0);
@@ -31,6 +34,17 @@ sub refused {
 
     ok(!$accepted, "refused: $name");
     like($output, $says, "the message names it: $name");
+}
+
+
+# a self-signed certificate NAME.pem with its NAME.key
+sub certificate {
+    my ($name) = @_;
+    my $file = $t->dir() . "/$name";
+
+    system("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 "
+           . "-nodes -days 2 -subj /CN=$name -keyout $file.key "
+           . "-out $file.pem 2>/dev/null") == 0 or die "openssl failed\n";
 }
 
 
@@ -62,6 +76,32 @@ accepted("martech_redis %%REDIS%%; martech_source a key=1 key=2 kind=server;"
 accepted("martech_redis %%REDIS%%; martech_ack memory; martech_limits "
          . "event=64k batch=1m events=10 depth=8 message_id=64; $SERVER",
          'limits for all servers');
+
+
+# ---- sentinels, clusters, TLS ----
+
+certificate('edge');
+$t->define(TLS => $t->dir() . '/edge');
+
+accepted("martech_redis 127.0.0.1 127.0.0.2:26380 sentinel=my.Master_1-a "
+         . "sentinel_user=s sentinel_password_file=%%KEYS%% db=2 user=u "
+         . "password_file=%%KEYS%%; $SERVER", 'sentinels');
+accepted("martech_redis 127.0.0.1:7000 [::1]:7001 127.0.0.1:7002 cluster db=0; "
+         . $SERVER, 'a cluster');
+accepted("martech_redis 127.0.0.1 wait_replicas=1:10ms; $SERVER",
+         'one replica, a short time');
+accepted("martech_redis 127.0.0.1 wait_replicas=16:60s; $SERVER",
+         'many replicas, a long time');
+accepted("martech_redis 127.0.0.1 tls; $SERVER", 'tls as the system trusts');
+accepted("martech_redis 127.0.0.1 tls tls_ca=%%TLS%%.pem "
+         . "tls_name=redis.internal tls_certificate=%%TLS%%.pem "
+         . "tls_key=%%TLS%%.key; $SERVER",
+         'all of tls');
+accepted("martech_redis $NO_HOST sentinel=m tls; resolver 127.0.0.1; $SERVER",
+         'a name that only the resolver may know');
+accepted("martech_redis 127.0.0.1 $NO_HOST:7000 cluster; "
+         . "resolver 127.0.0.1:53 ipv6=off; $SERVER",
+         'one of the names only the resolver may know');
 
 {
     my ($ok, $output) = $nginx->test_conf(
@@ -97,6 +137,73 @@ refused('martech_redis 127.0.0.1:6379 password_file=%%EMPTY%%;', qr/empty/,
         'an empty password file');
 refused('martech_redis 127.0.0.1:6379 user=edge;', qr/password_file/,
         'a user without password');
+
+refused('martech_redis 127.0.0.1 timeout=1s timeout=2s;',
+        qr/"timeout=2s".*once/, 'a parameter twice');
+refused('martech_redis db=1 127.0.0.1;',
+        qr/"db=1", an address must stand first/, 'an address last');
+refused('martech_redis *:6379;', qr/"\*:6379".*host:port/, 'any address');
+refused('martech_redis 127.0.0.1 127.0.0.2;', qr/"127\.0\.0\.2".*sentinel=/,
+        'several addresses of one redis');
+refused('martech_redis 127.0.0.1 clutser;', qr/"clutser".*cluster/,
+        'a word that is none of ours');
+refused('martech_redis ' . join(' ', map { "127.0.0.$_" } 1 .. 33)
+        . ' cluster;', qr/"127\.0\.0\.33".*32/, 'too many addresses');
+refused("martech_redis $NO_HOST; $SERVER", qr/"\Q$NO_HOST\E:6379".*resolver/,
+        'a name that nobody knows');
+refused("martech_redis $NO_HOST sentinel=m; $SERVER", qr/"\Q$NO_HOST\E:26379"/,
+        'a sentinel that nobody knows');
+refused("martech_redis $NO_HOST; server { resolver 127.0.0.1; "
+        . 'listen 127.0.0.1:8080; location / { martech_collect; } }',
+        qr/"\Q$NO_HOST\E:6379".*resolver.*http/, 'the resolver of a server');
+
+refused('martech_redis 127.0.0.1 sentinel=;', qr/"sentinel="/,
+        'a master without a name');
+refused('martech_redis 127.0.0.1 sentinel=a/b;', qr{"sentinel=a/b".*letters},
+        'a master with a slash');
+refused('martech_redis 127.0.0.1 sentinel=m cluster;', qr/"cluster".*exclude/,
+        'sentinels of a cluster');
+refused('martech_redis 127.0.0.1 cluster sentinel=m;',
+        qr/"sentinel=m".*exclude/, 'a cluster of sentinels');
+refused('martech_redis 127.0.0.1 sentinel=m sentinel_user=s;',
+        qr/sentinel_user=s.*sentinel_password_file=/,
+        'a user of sentinels without password');
+refused('martech_redis 127.0.0.1 sentinel_password_file=%%KEYS%%;',
+        qr/sentinel_password_file=.*sentinel=/, 'a password for no sentinel');
+refused('martech_redis 127.0.0.1 cluster db=1;', qr/"db=1".*0/,
+        'a database of a cluster');
+refused('martech_redis 127.0.0.1 unix:/run/redis.sock cluster;',
+        qr{"unix:/run/redis\.sock".*host:port}, 'a cluster on a socket');
+refused('martech_redis 127.0.0.1 password_file=/dev/null;',
+        qr{/dev/null.*regular file}, 'a password file that is no file');
+refused('martech_redis 127.0.0.1 password_file=%%BIG%%;', qr/big.*65536/,
+        'a huge password file');
+
+refused("martech_redis 127.0.0.1 $_;", qr/"\Q$_\E".*1 to 16.*10ms to 60s/,
+        "replicas: $_")
+    for qw(wait_replicas=1 wait_replicas=0:1s wait_replicas=17:1s
+           wait_replicas=1:9ms wait_replicas=1:61s wait_replicas=1:
+           wait_replicas=:1s wait_replicas=x:1s);
+
+refused('martech_redis %%REDIS%% tls;', qr/"unix:.*tls/, 'tls on a socket');
+refused("martech_redis 127.0.0.1 $_;", qr/\Q$_\E needs tls/, "$_ without tls")
+    for qw(tls_ca=a.pem tls_name=n tls_certificate=c.pem tls_key=k.pem);
+refused('martech_redis 127.0.0.1 tls=on;', qr/"tls=on"/, 'tls with a value');
+refused('martech_redis 127.0.0.1 tls tls_ca=;', qr/"tls_ca="/, 'no CA');
+refused('martech_redis 127.0.0.1 tls tls_name=' . 'n' x 256 . ';',
+        qr/"tls_name=n{256}".*255/, 'a long name');
+refused('martech_redis 127.0.0.1 tls tls_ca=/nowhere/ca.pem;',
+        qr{/nowhere/ca\.pem}, 'a missing CA');
+refused('martech_redis 127.0.0.1 tls tls_ca=%%KEYS%%;', qr/keys/,
+        'a CA that is no certificate');
+refused('martech_redis 127.0.0.1 tls tls_certificate=%%TLS%%.pem;',
+        qr/edge\.pem needs a tls_key=/, 'a certificate without its key');
+refused('martech_redis 127.0.0.1 tls tls_key=%%TLS%%.key;',
+        qr/edge\.key needs a tls_certificate=/, 'a key without certificate');
+certificate('other');
+refused('martech_redis 127.0.0.1 tls tls_certificate=%%TLS%%.pem '
+        . 'tls_key=%%PREFIX%%/other.key;', qr/other\.key.*mismatch/i,
+        'the key of another certificate');
 
 refused('martech_stream a/b;', qr{"a/b"}, 'a prefix with a slash');
 refused('martech_stream ' . 'p' x 33 . ';', qr/"p{33}"/, 'a long prefix');

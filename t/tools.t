@@ -205,6 +205,9 @@ layers_find('ngx_martech_module/ngx_http_martech_segment.c',
 layers_find('ngx_martech_module/ngx_http_martech_store_file.c',
             "#include <unistd.h>\n#include \"ngx_http_martech.h\"\n",
             'the module in the store', 2);
+layers_find('ngx_martech_module/ngx_http_martech_dial.c',
+            "#include \"ngx_http_martech.h\"\n",
+            'events in what connects');
 layers_find('ngx_martech_module/ngx_http_martech_redis.c',
             "#include <hiredis/hiredis.h>\n", 'hiredis in the module');
 layers_find('ngx_martech_module/ngx_http_martech_redis.c',

@@ -24,6 +24,7 @@ NEEDS='
     libjq-dev
     libyaml-dev
     libssl-dev
+    openssl
     zlib1g-dev
     libcmocka-dev
     libredis-perl

@@ -21,6 +21,7 @@ typedef struct {
     int                       type;
     size_t                    len;
     size_t                    end;       /* where in the input it ended */
+    int                       cut;
     char                      text[NGX_HTTP_MARTECH_RESP_TEXT_MAX];
 } fuzz_reply_t;
 
@@ -40,12 +41,15 @@ fuzz_reply(fuzz_run_t *run, const ngx_http_martech_resp_t *resp, size_t end)
     fuzz_reply_t  *reply;
 
     fuzz_assert(resp->len <= NGX_HTTP_MARTECH_RESP_TEXT_MAX);
+    fuzz_assert(resp->depth == 0);
+    fuzz_assert(!resp->cut || resp->len == NGX_HTTP_MARTECH_RESP_TEXT_MAX);
 
     reply = &run->replies[run->count++];
 
     reply->type = resp->type;
     reply->len = resp->len;
     reply->end = end;
+    reply->cut = resp->cut;
     memcpy(reply->text, resp->text, resp->len);
 
     switch (resp->type) {
@@ -69,7 +73,8 @@ fuzz_reply(fuzz_run_t *run, const ngx_http_martech_resp_t *resp, size_t end)
 
     default:
         fuzz_assert(resp->type == NGX_HTTP_MARTECH_RESP_INTEGER
-                    || resp->type == NGX_HTTP_MARTECH_RESP_BULK);
+                    || resp->type == NGX_HTTP_MARTECH_RESP_BULK
+                    || resp->type == NGX_HTTP_MARTECH_RESP_ARRAY);
     }
 }
 
@@ -154,6 +159,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fuzz_assert(whole.replies[i].type == split.replies[i].type);
         fuzz_assert(whole.replies[i].len == split.replies[i].len);
         fuzz_assert(whole.replies[i].end == split.replies[i].end);
+        fuzz_assert(whole.replies[i].cut == split.replies[i].cut);
         fuzz_assert(memcmp(whole.replies[i].text, split.replies[i].text,
                            whole.replies[i].len) == 0);
     }

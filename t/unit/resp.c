@@ -3,8 +3,8 @@
  * Copyright (C) ngx_martech_module contributors
  *
  * Tests of ngx_martech_module/ngx_http_martech_resp: the replies that our
- * commands get, cut at every place a socket may cut them, what is no reply,
- * and the classes of errors.
+ * commands get and arrays of them, cut at every place a socket may cut them,
+ * what is no reply, and the classes of errors.
  */
 
 
@@ -35,6 +35,11 @@ static const char  test_wire[] =
     "*-1\r\n"
     "_\r\n"
     "$9\r\na\r\nb\0\n\r+c\r\n"
+    "*2\r\n$9\r\n127.0.0.1\r\n$4\r\n6379\r\n"
+    "*3\r\n$6\r\nmaster\r\n:123\r\n*1\r\n*3\r\n$3\r\n::1\r\n"
+        "$4\r\n6380\r\n$3\r\n117\r\n"
+    "*0\r\n"
+    "*6\r\n$-1\r\n*0\r\n+OK\r\n$0\r\n\r\n*-1\r\n_\r\n"
     "+QUEUED\r\n";
 
 static const test_reply_t  test_replies[] = {
@@ -51,6 +56,10 @@ static const test_reply_t  test_replies[] = {
     { NGX_HTTP_MARTECH_RESP_NULL, 0, "" },
     { NGX_HTTP_MARTECH_RESP_NULL, 0, "" },
     { NGX_HTTP_MARTECH_RESP_BULK, 9, "a\r\nb\0\n\r+c" },
+    { NGX_HTTP_MARTECH_RESP_ARRAY, 14, "127.0.0.1\n6379" },
+    { NGX_HTTP_MARTECH_RESP_ARRAY, 23, "master\n123\n::1\n6380\n117" },
+    { NGX_HTTP_MARTECH_RESP_ARRAY, 0, "" },
+    { NGX_HTTP_MARTECH_RESP_ARRAY, 6, "\nOK\n\n\n" },
     { NGX_HTTP_MARTECH_RESP_STATUS, 6, "QUEUED" },
 };
 
@@ -195,7 +204,7 @@ test_long_text_is_cut(void **state)
     text = test_alloc(NGX_HTTP_MARTECH_RESP_BULK_MAX + 100);
 
     for (k = 0; k < 3; k++) {
-        for (n = 158; n <= NGX_HTTP_MARTECH_RESP_BULK_MAX; n += 1 + n / 3) {
+        for (n = 254; n <= NGX_HTTP_MARTECH_RESP_BULK_MAX; n += 1 + n / 3) {
             p = text;
 
             if (kinds[k] == '$') {
@@ -219,14 +228,105 @@ test_long_text_is_cut(void **state)
             assert_int_equal(resp.type, kinds[k]);
             assert_int_equal(resp.len, n < NGX_HTTP_MARTECH_RESP_TEXT_MAX
                                        ? n : NGX_HTTP_MARTECH_RESP_TEXT_MAX);
+            assert_int_equal(resp.cut, n > NGX_HTTP_MARTECH_RESP_TEXT_MAX);
 
             assert_int_equal(ngx_http_martech_resp_parse(&resp, &pos, end),
                              1);
             assert_int_equal(resp.type, NGX_HTTP_MARTECH_RESP_INTEGER);
             assert_int_equal(resp.len, 1);
+            assert_int_equal(resp.cut, 0);
             assert_ptr_equal(pos, end);
         }
     }
+
+    free(text);
+}
+
+
+/* Nests arrays of one element, depth of them around a "1". */
+static size_t
+test_nest(char *text, size_t depth)
+{
+    char  *p;
+
+    for (p = text; depth > 0; depth--) {
+        memcpy(p, "*1\r\n", 4);
+        p += 4;
+    }
+
+    memcpy(p, ":1\r\n", 4);
+
+    return (size_t) (p + 4 - text);
+}
+
+
+static void
+test_depth_of_arrays(void **state)
+{
+    char                      text[64];
+    size_t                    n;
+    const unsigned char      *pos;
+    ngx_http_martech_resp_t   resp;
+
+    (void) state;
+
+    memset(&resp, 0, sizeof(resp));
+    pos = (unsigned char *) text;
+    n = test_nest(text, NGX_HTTP_MARTECH_RESP_DEPTH_MAX);
+
+    assert_int_equal(ngx_http_martech_resp_parse(&resp, &pos, pos + n), 1);
+    assert_ptr_equal(pos, text + n);
+    assert_int_equal(resp.type, NGX_HTTP_MARTECH_RESP_ARRAY);
+    assert_int_equal(resp.len, 1);
+
+    memset(&resp, 0, sizeof(resp));
+    pos = (unsigned char *) text;
+    n = test_nest(text, NGX_HTTP_MARTECH_RESP_DEPTH_MAX + 1);
+
+    assert_int_equal(ngx_http_martech_resp_parse(&resp, &pos, pos + n), -1);
+}
+
+
+/* A great array passes, cut; more elements than are allowed do not. */
+static void
+test_count_of_arrays(void **state)
+{
+    char                     *text, *p;
+    size_t                    i;
+    const unsigned char      *pos, *end;
+    ngx_http_martech_resp_t   resp;
+
+    (void) state;
+
+    text = test_alloc(NGX_HTTP_MARTECH_RESP_COUNT_MAX * 4 + 64);
+
+    p = text + sprintf(text, "*%d\r\n", NGX_HTTP_MARTECH_RESP_COUNT_MAX);
+
+    for (i = 0; i < NGX_HTTP_MARTECH_RESP_COUNT_MAX; i++) {
+        memcpy(p, ":7\r\n", 4);
+        p += 4;
+    }
+
+    memset(&resp, 0, sizeof(resp));
+    pos = (unsigned char *) text;
+    end = (unsigned char *) p;
+
+    assert_int_equal(ngx_http_martech_resp_parse(&resp, &pos, end), 1);
+    assert_ptr_equal(pos, end);
+    assert_int_equal(resp.len, NGX_HTTP_MARTECH_RESP_TEXT_MAX);
+    assert_memory_equal(resp.text, "7\n7\n7\n7", 7);
+    assert_int_equal(resp.cut, 1);
+
+    /* the elements of all levels count */
+
+    p = text + sprintf(text, "*2\r\n:1\r\n*%d\r\n",
+                       NGX_HTTP_MARTECH_RESP_COUNT_MAX - 1);
+
+    memset(&resp, 0, sizeof(resp));
+    pos = (unsigned char *) text;
+    end = (unsigned char *) p;
+
+    assert_int_equal(ngx_http_martech_resp_parse(&resp, &pos, end), -1);
 
     free(text);
 }
@@ -258,8 +358,11 @@ test_refuses(void **state)
         "$3\r\nabcd\r\n", "$3\r\nabc\n", "$3\r\nabc\rx", "$0\r\nx",
         "$3\r\nabc\r\r\n",
 
-        /* arrays, except the null of them */
-        "*0\r\n", "*1\r\n", "*-2\r\n", "*\r\n",
+        /* lengths of arrays, and what is in them */
+        "*-2\r\n", "*\r\n", "*x\r\n", "*1x\r\n", "*65537\r\n",
+        "*4294967296\r\n", "*99999999999999999999999999999999\r\n",
+        "*1\r\nx", "*1\r\n:x\r\n", "*2\r\n:1\r\n$-2\r\n",
+        "*1\r\n*-2\r\n", "*1\r\n$3\r\nabcd",
 
         /* null has no text */
         "_x\r\n",
@@ -445,6 +548,8 @@ main(void)
         cmocka_unit_test(test_split_everywhere),
         cmocka_unit_test(test_stops_behind_reply),
         cmocka_unit_test(test_long_text_is_cut),
+        cmocka_unit_test(test_depth_of_arrays),
+        cmocka_unit_test(test_count_of_arrays),
         cmocka_unit_test(test_refuses),
         cmocka_unit_test(test_largest_bulk),
         cmocka_unit_test(test_classes),
