@@ -13,7 +13,8 @@ use MIME::Base64 qw(encode_base64);
 use Socket qw(SOL_SOCKET SO_LINGER IPPROTO_TCP TCP_NODELAY);
 use Time::HiRes qw(time);
 
-our @EXPORT_OK = qw(http get post post_bytes basic to_json from_json);
+our @EXPORT_OK = qw(http get post post_bytes request_bytes basic to_json
+                    from_json);
 
 my $LIMIT = 20;
 my $JSON = JSON::PP->new->utf8->canonical->allow_nonref;

@@ -2,21 +2,26 @@ package Martech::Load;
 
 # Clients that send numbered events until they are stopped, and remember each
 # one that was answered with success: what was promised must arrive.
+#
+# Without "rate" each client is a process that sends as fast as it is answered.
+# With it one process sends so many events a second (Martech::Pace).
 
 use strict;
 use warnings;
 
-use Time::HiRes ();
-
 use Martech::Http qw(post_bytes);
+use Martech::Pace;
 use Martech::Process;
 use Martech::Wait qw(wait_until);
 
 
 # port; dir => folder for the lists; path => '/v1/batch'; clients => 2;
-# key => write key; batch => events a request
+# key => write key; batch => events a request; rate => see Martech::Pace
 sub new {
     my ($class, %arg) = @_;
+
+    return Martech::Pace->new(%arg) if $arg{rate};
+
     my $self = bless { clients => 2, path => '/v1/batch', batch => 2, %arg },
         $class;
 

@@ -12,7 +12,10 @@ use Martech::Wait qw(becomes wait_until);
 # dir => its prefix; module => path of the module; conf => the http block's
 # content, or whole => the whole configuration; workers => 1; main => lines
 # outside the http block; asan => the module is sanitized; events => lines of
-# the events block
+# the events block; env => {...}; preload => [libraries]; single => 1: one
+# process without a master, which knows no reload; daemon => 1: in the
+# background, as upgrade() wants it: NGINX takes neither USR2 nor WINCH while it
+# is a child of the process that started it
 sub new {
     my ($class, %arg) = @_;
 
@@ -51,8 +54,13 @@ sub frame {
     my $level = $ENV{MARTECH_DEBUG} ? 'debug' : 'info';
     my $user = $> == 0 ? 'user root;' : '';
 
+    # a new binary gets only what is named
+    my $env = join "\n", map { "env $_;" } $self->{daemon}
+        ? sort keys %{ $self->environment() } : ();
+
     return <<"END";
 load_module $self->{module};
+$env
 
 $user
 worker_processes $self->{workers};
@@ -79,36 +87,41 @@ END
 }
 
 
-# What NGINX needs when the module is sanitized but NGINX is not: the runtime
-# loaded first.  NGINX leaks by design when it exits, and a module shares two
-# symbols with it.
+# The runtime of the sanitizers must be loaded first, when the module is
+# sanitized but NGINX is not.  NGINX leaks by design when it exits, and a module
+# shares two symbols with it.
 sub environment {
     my ($self) = @_;
+    my %env = %{ $self->{env} // {} };
+    my @preload = @{ $self->{preload} // [] };
 
-    return {} unless $self->{asan};
+    if ($self->{asan}) {
+        unshift @preload, map { chomp(my $path = `gcc -print-file-name=$_`);
+                                $path } qw(libasan.so libubsan.so);
+        $env{ASAN_OPTIONS} = "detect_leaks=0:detect_odr_violation=0"
+            . ":log_path=$self->{dir}/sanitizer";
+        $env{UBSAN_OPTIONS} = "print_stacktrace=1"
+            . ":log_path=$self->{dir}/sanitizer";
+    }
 
-    my @runtime = map { chomp(my $path = `gcc -print-file-name=$_`); $path }
-        qw(libasan.so libubsan.so);
+    $env{LD_PRELOAD} = join ' ', @preload if @preload;
 
-    return {
-        LD_PRELOAD => join(' ', @runtime),
-        ASAN_OPTIONS => "detect_leaks=0:detect_odr_violation=0"
-            . ":log_path=$self->{dir}/sanitizer",
-        UBSAN_OPTIONS => "print_stacktrace=1"
-            . ":log_path=$self->{dir}/sanitizer",
-    };
+    return \%env;
 }
 
 
 sub command {
     my ($self, @arg) = @_;
+    my $daemon = $self->{daemon} ? 'on' : 'off';
+    my $master = $self->{single} ? 'off' : 'on';
 
     # the absolute path: a binary upgrade looks in no PATH
     my ($nginx) = grep { -x }
         map { "$_/nginx" } split(/:/, $ENV{PATH}), '/usr/sbin';
 
     return ($nginx, '-p', $self->{dir}, '-e', $self->error_log(),
-            '-c', "$self->{dir}/nginx.conf", '-g', 'daemon off;', @arg);
+            '-c', "$self->{dir}/nginx.conf", '-g',
+            "daemon $daemon; master_process $master;", @arg);
 }
 
 
@@ -117,10 +130,16 @@ sub start {
 
     $self->write_conf() unless -e "$self->{dir}/nginx.conf";
 
+    # what a killed master left
+    unlink "$self->{dir}/nginx.pid", "$self->{dir}/nginx.pid.oldbin";
+    delete $self->{old};
+
     $self->{process} = Martech::Process->start(
         name => 'nginx', argv => [$self->command()],
         output => "$self->{dir}/stderr.log", env => $self->environment());
-    $self->{starts} += $self->{workers};
+    $self->{starts} += $self->generation();
+    $self->take_daemon() if $self->{daemon};
+    $self->{group} = $self->pid();
 
     wait_until(sub { !$self->running() || $self->started() }, 20,
                'nginx starts its workers');
@@ -132,11 +151,44 @@ sub start {
 }
 
 
+# The master, when the process that was started has put it into the background.
+sub take_daemon {
+    my ($self) = @_;
+
+    Martech::Process::keep_orphans();
+    wait_until(sub { !$self->running() || $self->pid_in('nginx.pid') }, 20,
+               'nginx goes into the background');
+
+    # a process that ended without a fault has a child that is about to write
+    wait_until(sub { $self->pid_in('nginx.pid') }, 5, 'nginx says its id')
+        if !$self->running() && $self->{process}->status() == 0;
+
+    my $pid = $self->pid_in('nginx.pid') or return;
+
+    $self->{process}->wait_end(5);
+    $self->{process} = Martech::Process->adopt($pid, name => 'nginx');
+    Martech::Process->guard_group($pid);
+}
+
+
+sub pid_in {
+    my ($self, $name) = @_;
+
+    return slurp("$self->{dir}/$name") =~ /\A(\d+)\n/ ? $1 : 0;
+}
+
+
+# how many lines of the log tell of one start
+sub generation { $_[0]{single} ? 1 : $_[0]{workers} }
+
+
 # true when as many workers were started as should have been
 sub started {
     my ($self) = @_;
+    my $line = $self->{single} ? qr/using the "\w+" event method/
+                               : qr/start worker process \d/;
 
-    return $self->logged(qr/start worker process \d/) >= $self->{starts};
+    return $self->logged($line) >= $self->{starts};
 }
 
 
@@ -182,16 +234,46 @@ sub logged {
 # process ids of the workers, of all generations
 sub workers {
     my ($self) = @_;
-    my $pid = $self->pid();
 
-    return split ' ', slurp("/proc/$pid/task/$pid/children");
+    return $self->{single} ? $self->pid() : $self->workers_of($self->{process});
+}
+
+
+# a new master is a child of the old one, but no worker
+sub workers_of {
+    my ($self, $process) = @_;
+
+    return grep { $_ != $self->pid() }
+        Martech::Process::children($process->pid());
+}
+
+
+# memory of a process in bytes, of a worker if none is named
+sub rss {
+    my ($self, $pid) = @_;
+
+    $pid //= ($self->workers())[0];
+
+    return slurp("/proc/$pid/status") =~ /^VmRSS:\s+(\d+) kB/m ? $1 * 1024 : 0;
+}
+
+
+# how many descriptors it has
+sub fds {
+    my ($self, $pid) = @_;
+
+    $pid //= ($self->workers())[0];
+
+    my @fds = glob "/proc/$pid/fd/*";
+
+    return scalar @fds;
 }
 
 
 sub reload {
     my ($self) = @_;
 
-    $self->{starts} += $self->{workers};
+    $self->{starts} += $self->generation();
     $self->{process}->signal('HUP');
 
     wait_until(sub { $self->started() }, 20, 'nginx starts new workers');
@@ -212,12 +294,132 @@ sub kill_worker {
 }
 
 
+# Kills the master alone; the workers, which go on.
+sub kill_master {
+    my ($self) = @_;
+    my @workers = $self->workers();
+
+    Martech::Process::keep_orphans();
+    Martech::Process->guard_group($self->{group});
+    $self->{process}->kill_now();
+    $self->{orphans} = [ map { Martech::Process->adopt($_, name => 'orphan') }
+                         @workers ];
+
+    return @workers;
+}
+
+
+# process ids of the workers that a killed master left and that still run
+sub orphans {
+    my ($self) = @_;
+
+    return map { $_->pid() } grep { $_->alive() } @{ $self->{orphans} // [] };
+}
+
+
+# Kills all there is: masters, workers and orphans.  Then the ports are free.
+sub kill_all_now {
+    my ($self) = @_;
+    my $group = $self->{group};
+
+    my @all = map { Martech::Process->adopt($_, name => 'nginx') }
+        Martech::Process::group($group);
+
+    $_->{stopped} = 1 for @all;
+    kill KILL => -$group;
+
+    wait_until(sub {
+        return !grep({ $_->alive() } @all) && !Martech::Process::group($group);
+    }, 10, 'all of nginx is gone');
+
+    delete @{$self}{qw(old orphans)};
+}
+
+
+# ---- upgrade of the binary ----
+
+# Starts the binary anew beside the old one (USR2).  pid(), running(), workers()
+# and stop() are about the new master from now on.
+sub upgrade {
+    my ($self) = @_;
+    my $failed = qr/new binary process \d+ exited/;
+    my ($old, $before) = ($self->{process}, $self->logged($failed));
+    my $pid;
+
+    die "only with daemon => 1 a master can be upgraded\n"
+        unless $self->{daemon};
+
+    $self->{starts} += $self->generation();
+    $old->signal('USR2');
+
+    wait_until(sub {
+        die "the new binary did not start:\n", $self->log_text()
+            if $self->logged($failed) > $before;
+
+        $pid = $self->pid_in('nginx.pid');
+
+        return $pid && $pid != $old->pid() && $self->started();
+    }, 20, 'the new binary starts');
+
+    $self->{old} = $old;
+    $self->{process} = Martech::Process->adopt($pid, name => 'nginx');
+}
+
+
+sub old_pid { $_[0]{old}->pid() }
+sub old_workers { $_[0]->workers_of($_[0]{old}) }
+
+
+# The old workers end, the old master stays (WINCH).
+sub winch {
+    my ($self, $limit) = @_;
+
+    $self->{old}->signal('WINCH');
+
+    return becomes(sub { !$self->old_workers() }, $limit // 20);
+}
+
+
+# The old master goes with all it has (QUIT): the upgrade is over.
+sub quit_old {
+    my ($self, $limit) = @_;
+
+    return (delete $self->{old})->stop('QUIT', $limit // 20);
+}
+
+
+# Back to the old master: it gets workers if it has none (HUP), the new one
+# goes (QUIT).
+sub rollback {
+    my ($self, $limit) = @_;
+    my ($old, $new) = (delete $self->{old}, $self->{process});
+
+    unless ($self->workers_of($old)) {
+        $self->{starts} += $self->generation();
+        $old->signal('HUP');
+        wait_until(sub { $self->started() }, 20, 'the old master has workers');
+    }
+
+    my $done = $new->stop('QUIT', $limit // 20);
+
+    $self->{process} = $old;
+    wait_until(sub { $self->pid_in('nginx.pid') == $old->pid() }, 10,
+               'the old master is the master again');
+
+    return $done;
+}
+
+
 # Ends gracefully; true if it did so within the limit.
 sub stop {
     my ($self, $limit) = @_;
 
     return 1 unless $self->{process};
-    return $self->{process}->stop('QUIT', $limit // 20);
+
+    my $done = $self->{process}->stop('QUIT', $limit // 20);
+
+    return $done unless $self->{old};
+    return $self->quit_old($limit) && $done;
 }
 
 

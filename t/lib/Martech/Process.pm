@@ -16,12 +16,18 @@ use Time::HiRes qw(time);
 use Martech::Wait qw(becomes);
 
 
-# prctl(PR_SET_PDEATHSIG, SIGTERM): number of the call by machine
+# prctl(): number of the call by machine
 my %PRCTL = (x86_64 => 157, aarch64 => 167);
 my $PRCTL = $PRCTL{(POSIX::uname())[4]};
 
+# numbers of prctl()
+my ($PR_SET_PDEATHSIG, $PR_SET_CHILD_SUBREAPER) = (1, 36);
+
 my $OWNER = $$;
 my %LIVING;
+
+# the guards of process groups that may outlive the process they are named after
+my %GROUPS;
 
 # signals that end a process which was told to stop
 my %CLEAN = (0 => 1, 9 => 1, 15 => 1);
@@ -59,7 +65,7 @@ sub child {
     $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP ALRM PIPE CHLD);
     alarm(0);
     setpgrp(0, 0);
-    syscall($PRCTL, 1, POSIX::SIGTERM()) if $PRCTL;
+    syscall($PRCTL, $PR_SET_PDEATHSIG, POSIX::SIGTERM()) if $PRCTL;
 
     if (defined $self->{output}) {
         open STDIN, '<', '/dev/null';
@@ -80,6 +86,84 @@ sub child {
 }
 
 
+# A process that one of ours has started.  It ends as a child of its parent,
+# or of the test once that parent is gone.
+sub adopt {
+    my ($class, $pid, %arg) = @_;
+
+    return $LIVING{$pid} //= bless { %arg, pid => $pid, adopted => 1,
+                                     status => undef }, $class;
+}
+
+
+# From now on what its parent left behind is a child of the test.
+sub keep_orphans {
+    syscall($PRCTL, $PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) if $PRCTL;
+}
+
+
+# Does something when the test ends, also when it is killed: only a child of the
+# test itself is told of that by the kernel.  name; at_end => sub; while => sub
+# that says whether there is still something to do.
+sub guard {
+    my ($class, %arg) = @_;
+
+    pipe my $ready, my $tell or die "pipe: $!\n";
+
+    my $self = $class->start(name => $arg{name}, code => sub {
+        $SIG{TERM} = sub { $arg{at_end}->(); _exit(0) };
+        syswrite $tell, '.';
+        close $tell;
+        select undef, undef, undef, 0.5 while $arg{while}->();
+    });
+
+    close $tell;
+    sysread $ready, my $byte, 1;
+
+    return $self;
+}
+
+
+# a process group must end with the test
+sub guard_group {
+    my ($class, $group) = @_;
+
+    return if $GROUPS{$group} && $GROUPS{$group}->alive();
+
+    $GROUPS{$group} = $class->guard(
+        name => "guard of group $group", while => sub { kill 0 => -$group },
+        at_end => sub { kill KILL => -$group });
+}
+
+
+# process ids of a process group that live
+sub group {
+    my ($group) = @_;
+
+    return grep { (stat_of($_) // { group => 0 })->{group} == $group
+                  && lives($_) }
+        map { m{(\d+)$} } glob '/proc/[0-9]*';
+}
+
+
+# true unless it has ended, even if nobody has asked how
+sub lives { (stat_of($_[0]) // { lives => 0 })->{lives} }
+
+
+sub stat_of {
+    my ($pid) = @_;
+
+    open my $fh, '<', "/proc/$pid/stat" or return undef;
+
+    # the name of the program may contain anything
+    my (undef, $state, undef, $group) =
+        (readline($fh) // '') =~ /\A(\d+) \(.*\) (\S) (\d+) (\d+)/s
+        or return undef;
+
+    return { group => $group, lives => $state !~ /[ZX]/ };
+}
+
+
 sub pid { $_[0]{pid} }
 
 # wait status of a process that has ended, undef while it lives
@@ -95,7 +179,14 @@ sub alive {
 
     return 1 if $rc == 0;
 
-    $self->{status} = $rc == $self->{pid} ? $? : -1;
+    if ($rc < 0 && $self->{adopted}) {
+        return 1 if lives($self->{pid});
+
+        # how it ended is known only to the parent it had
+        $self->{status} = 0;
+    }
+
+    $self->{status} //= $rc == $self->{pid} ? $? : -1;
     delete $LIVING{$self->{pid}};
 
     return 0;

@@ -71,17 +71,30 @@ sub answers {
 }
 
 
-# a connection; made anew after a restart
+# a connection; made anew after a restart, or when Redis has closed it
 sub client {
     my ($self) = @_;
     my $client = $self->{client};
 
-    if (!$client || $self->{client_of} != $self->pid()) {
+    if (!$client || $self->{client_of} != $self->pid() || closed($client)) {
         $client = $self->connect();
         @{$self}{qw(client client_of)} = ($client, $self->pid());
     }
 
     return $client;
+}
+
+
+# nothing but its end can come from Redis when nothing was asked
+sub closed {
+    my ($client) = @_;
+    my $bits = '';
+
+    return 1 unless $client->{sock};
+
+    vec($bits, fileno $client->{sock}, 1) = 1;
+
+    return select $bits, undef, undef, 0;
 }
 
 
@@ -100,6 +113,14 @@ sub call {
 
     # in a list Redis.pm would take an array reply apart
     return scalar $self->client()->__std_cmd($command, @arg);
+}
+
+
+# a command about a key, wherever that is: a cluster has many places
+sub call_key {
+    my ($self, $key, $command, @arg) = @_;
+
+    return $self->call($command, $key, @arg);
 }
 
 
@@ -181,7 +202,7 @@ sub events {
     my @events;
 
     for my $tag (tags($arg{prefix} // 'mt', $arg{shards} // 16)) {
-        my $entries = $self->call('xrange', "$tag:in", '-', '+');
+        my $entries = $self->call_key("$tag:in", 'xrange', '-', '+');
 
         for my $entry (@$entries) {
             my %event = (@{ $entry->[1] }, entry => $entry->[0],
@@ -203,7 +224,7 @@ sub count {
     my ($self, %arg) = @_;
     my $count = 0;
 
-    $count += $self->call('xlen', "$_:in")
+    $count += $self->call_key("$_:in", 'xlen')
         for tags($arg{prefix} // 'mt', $arg{shards} // 16);
 
     return $count;

@@ -30,13 +30,20 @@ use File::Temp ();
 use IO::Socket::INET;
 use Test::More;
 
+use Martech::Cluster;
+use Martech::Dns;
 use Martech::Forwarder;
 use Martech::Http qw(http get post post_bytes basic to_json from_json);
 use Martech::Load;
 use Martech::Nginx;
 use Martech::Process;
+use Martech::Proxy;
 use Martech::Receiver;
 use Martech::Redis;
+use Martech::Sentinel;
+use Martech::Shim;
+use Martech::Tls;
+use Martech::Tmpfs;
 use Martech::Wait qw(becomes wait_until);
 
 our @EXPORT = (@Test::More::EXPORT,
@@ -61,7 +68,7 @@ sub new {
     my $self = bless {
         timeout => 120, asan => $ENV{MARTECH_ASAN}, expected => [],
         ports => {}, defines => {}, nginx => [], redis => [],
-        forwarders => [], receivers => [], %arg,
+        forwarders => [], receivers => [], helpers => [], number => {}, %arg,
     }, $class;
 
     $self->{dir} = File::Temp::tempdir('martech-XXXXXX', TMPDIR => 1);
@@ -146,6 +153,94 @@ sub redis {
     push @{ $self->{redis} }, $redis;
 
     return $redis;
+}
+
+
+# ---- what stands around (each class says what it takes) ----
+
+# the folder of a new object of its kind
+sub folder {
+    my ($self, $kind) = @_;
+
+    return "$self->{dir}/$kind" . $self->{number}{$kind}++;
+}
+
+
+# what done() has to stop
+sub helper {
+    my ($self, $helper) = @_;
+
+    push @{ $self->{helpers} }, $helper;
+
+    return $helper;
+}
+
+
+# between the module and the first Redis, unless to => ... says otherwise
+sub proxy {
+    my ($self, %arg) = @_;
+    my $redis = $self->{redis}[0];
+
+    $arg{to} //= $redis->socket() if $redis;
+    $arg{port} = $self->port($arg{port}) if $arg{port};
+
+    return $self->helper(Martech::Proxy->new(%arg));
+}
+
+
+sub cluster {
+    my ($self, %arg) = @_;
+
+    return $self->helper(Martech::Cluster->new(
+        dir => $self->folder('cluster'), port => sub { $self->port($_[0]) },
+        %arg));
+}
+
+
+sub sentinel {
+    my ($self, %arg) = @_;
+
+    return $self->helper(Martech::Sentinel->new(
+        dir => $self->folder('sentinel'), port => sub { $self->port($_[0]) },
+        %arg));
+}
+
+
+sub dns {
+    my ($self, %arg) = @_;
+
+    $arg{port} = $self->port($arg{port}) if $arg{port};
+
+    return $self->helper(Martech::Dns->new(%arg));
+}
+
+
+sub tls {
+    my ($self, %arg) = @_;
+
+    return Martech::Tls->new(dir => $self->folder('tls'), %arg);
+}
+
+
+sub shim {
+    my ($self, %arg) = @_;
+
+    mkdir "$ROOT/build";
+
+    return Martech::Shim->new(build => "$ROOT/build/shim",
+                              file => $self->folder('shim'), %arg);
+}
+
+
+# A disk of so many megabytes.  Where mounting is not allowed the whole test is
+# skipped: to be called before its first assertion.
+sub tmpfs {
+    my ($self, $mb) = @_;
+    my $disk = Martech::Tmpfs->new(dir => $self->folder('disk'), mb => $mb);
+
+    plan(skip_all => $disk->reason()) if defined $disk->reason();
+
+    return $disk;
 }
 
 
@@ -278,8 +373,7 @@ sub done {
         is($forwarder->{process}->crash(), '', 'the forwarder does not crash');
     }
 
-    $_->stop() for @{ $self->{receivers} };
-    $_->stop() for @{ $self->{redis} };
+    $_->stop() for map { @{ $self->{$_} } } qw(receivers helpers redis);
 
     alarm 0;
     done_testing();
@@ -303,6 +397,7 @@ END {
 
     if ($CURRENT && Martech::Process::is_owner()) {
         Martech::Process::kill_all();
+        Martech::Tmpfs::unmount_all();
 
         my $failed = $status || !Test::More->builder->is_passing();
 
