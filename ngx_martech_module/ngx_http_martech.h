@@ -155,8 +155,10 @@ typedef struct {
 
 
 #define ngx_http_martech_dropped(stats, reason, n)                            \
-    (stats)->counters[NGX_HTTP_MARTECH_COUNT_DROPPED] += (n);                 \
-    (stats)->dropped[NGX_HTTP_MARTECH_DROPPED_##reason] += (n)
+    do {                                                                      \
+        (stats)->counters[NGX_HTTP_MARTECH_COUNT_DROPPED] += (n);             \
+        (stats)->dropped[NGX_HTTP_MARTECH_DROPPED_##reason] += (n);           \
+    } while (0)
 
 
 /* Write keys of one configuration level, and what each stands for. */
@@ -349,7 +351,6 @@ struct ngx_http_martech_worker_s {
     ngx_http_martech_main_conf_t    *conf;
     ngx_http_martech_stats_t        *stats;
     ngx_log_t                       *log;
-    ngx_log_t                        quiet;        /* for what we log */
     ngx_connection_t                 dummy;        /* for timers' log lines */
 
     ngx_http_martech_buffer_t        buffer;
@@ -407,6 +408,7 @@ struct ngx_http_martech_main_conf_s {
     ngx_shm_zone_t                  *zone;
 
     ngx_http_martech_worker_t       *worker;
+    unsigned                         failed:1;     /* there is no memory */
 };
 
 
@@ -595,7 +597,7 @@ void ngx_http_martech_park_fail(ngx_http_martech_worker_t *worker);
 /*
  * buffer: _reserve returns room for size bytes and a record, or NULL if the
  * buffer is full; _commit makes a record of the first len of them; _free
- * gives it back, in any order.  _destroy keeps chunks that hold records.
+ * gives it back, in any order.
  */
 u_char *ngx_http_martech_buffer_reserve(ngx_http_martech_buffer_t *buffer,
     size_t size, ngx_log_t *log);
@@ -603,7 +605,6 @@ ngx_http_martech_record_t *ngx_http_martech_buffer_commit(
     ngx_http_martech_buffer_t *buffer, size_t len);
 void ngx_http_martech_buffer_free(ngx_http_martech_buffer_t *buffer,
     ngx_http_martech_record_t *record);
-void ngx_http_martech_buffer_destroy(ngx_http_martech_buffer_t *buffer);
 
 /*
  * record: _place moves it to the end of a node's list, or to none (queue
@@ -663,8 +664,8 @@ void ngx_http_martech_redis_close(ngx_http_martech_worker_t *worker);
  * cluster: _push gives a record to the node of its shard.  _moved: the node
  * has answered that another one has it; NGX_DECLINED: we cannot go there.
  * _settle: all replies of the node are in.  _lost: it cannot be reached.
- * _start: the first connection.  _seed: the node at the next of the
- * configured addresses.
+ * _used: it has a shard, or records.  _start: the first connection.  _seed:
+ * the node at the next of the configured addresses.
  */
 ngx_int_t ngx_http_martech_cluster_init(ngx_http_martech_worker_t *worker);
 void ngx_http_martech_cluster_push(ngx_http_martech_worker_t *worker,
@@ -673,6 +674,7 @@ ngx_int_t ngx_http_martech_cluster_moved(ngx_http_martech_node_t *node,
     ngx_http_martech_record_t *record);
 void ngx_http_martech_cluster_settle(ngx_http_martech_node_t *node);
 void ngx_http_martech_cluster_lost(ngx_http_martech_node_t *node);
+ngx_uint_t ngx_http_martech_cluster_used(ngx_http_martech_node_t *node);
 void ngx_http_martech_cluster_start(ngx_http_martech_worker_t *worker);
 ngx_http_martech_node_t *ngx_http_martech_cluster_seed(
     ngx_http_martech_worker_t *worker);

@@ -115,27 +115,6 @@ ngx_http_martech_buffer_free(ngx_http_martech_buffer_t *buffer,
 }
 
 
-void
-ngx_http_martech_buffer_destroy(ngx_http_martech_buffer_t *buffer)
-{
-    ngx_http_martech_chunk_t  *chunk;
-
-    if (buffer->current && buffer->current->records == 0) {
-        ngx_free(buffer->current);
-    }
-
-    buffer->current = NULL;
-
-    while (buffer->free) {
-        chunk = buffer->free;
-        buffer->free = chunk->next;
-        ngx_free(chunk);
-    }
-
-    buffer->nfree = 0;
-}
-
-
 static ngx_http_martech_chunk_t *
 ngx_http_martech_buffer_chunk(ngx_http_martech_buffer_t *buffer, size_t size,
     ngx_log_t *log)

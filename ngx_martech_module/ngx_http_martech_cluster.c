@@ -30,8 +30,7 @@ static ngx_http_martech_node_t *ngx_http_martech_cluster_node(
     ngx_http_martech_endpoint_t *endpoint);
 static ngx_http_martech_node_t *ngx_http_martech_cluster_free(
     ngx_http_martech_worker_t *worker);
-static ngx_uint_t ngx_http_martech_cluster_used(
-    ngx_http_martech_node_t *node);
+static void ngx_http_martech_cluster_wake(ngx_http_martech_node_t *node);
 static void ngx_http_martech_cluster_remove(ngx_http_martech_node_t *node);
 static ngx_http_martech_node_t *ngx_http_martech_cluster_other(
     ngx_http_martech_node_t *node);
@@ -278,13 +277,6 @@ ngx_http_martech_cluster_lost(ngx_http_martech_node_t *node)
 
     node->paused = 1;
     ngx_http_martech_cluster_settle(node);
-
-    if (!ngx_http_martech_cluster_used(node)) {
-
-        /* it may have left for ever; who still has it will name it */
-
-        ngx_http_martech_cluster_remove(node);
-    }
 }
 
 
@@ -328,7 +320,7 @@ ngx_http_martech_cluster_seed(ngx_http_martech_worker_t *worker)
     i = worker->seed++ % worker->conf->server.nendpoints;
     seed = &worker->conf->server.endpoints[i];
 
-    endpoint = ngx_http_martech_endpoint_parse(&seed->name, NULL,
+    endpoint = ngx_http_martech_endpoint_parse(&seed->name, seed,
                                                worker->log);
 
     return endpoint ? ngx_http_martech_cluster_node(worker, endpoint) : NULL;
@@ -354,6 +346,8 @@ ngx_http_martech_cluster_node(ngx_http_martech_worker_t *worker,
             && ngx_http_martech_endpoint_same(node->endpoint, endpoint))
         {
             ngx_http_martech_endpoint_destroy(endpoint);
+            ngx_http_martech_cluster_wake(node);
+
             return node;
         }
     }
@@ -370,9 +364,26 @@ ngx_http_martech_cluster_node(ngx_http_martech_worker_t *worker,
     }
 
     ngx_http_martech_node_use(node, endpoint);
-    ngx_http_martech_connect(node);
+    ngx_http_martech_cluster_wake(node);
 
     return node;
+}
+
+
+/*
+ * A node that nobody needed is connected when it is named: by its timer,
+ * because a connect that fails at once would come back to who names it.
+ */
+
+static void
+ngx_http_martech_cluster_wake(ngx_http_martech_node_t *node)
+{
+    if (node->state == NGX_HTTP_MARTECH_NODE_DOWN
+        && !node->reconnect.timer_set)
+    {
+        node->down_since = ngx_current_msec;
+        ngx_add_timer(&node->reconnect, 1);
+    }
 }
 
 
@@ -402,7 +413,7 @@ ngx_http_martech_cluster_free(ngx_http_martech_worker_t *worker)
 }
 
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_martech_cluster_used(ngx_http_martech_node_t *node)
 {
     ngx_uint_t                 i;

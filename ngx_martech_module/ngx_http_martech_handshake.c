@@ -189,7 +189,7 @@ static ngx_int_t
 ngx_http_martech_handshake_error(ngx_http_martech_node_t *node,
     ngx_http_martech_handshake_e command)
 {
-    u_char                           text[256];
+    u_char                           text[NGX_HTTP_MARTECH_ERROR_MAX];
     ngx_http_martech_secret_t       *secret;
     ngx_http_martech_redis_class_e   class;
 
@@ -208,9 +208,9 @@ ngx_http_martech_handshake_error(ngx_http_martech_node_t *node,
         }
     }
 
-    ngx_snprintf(text, sizeof(text), "refuses us: %*s%Z",
-                 ngx_http_martech_query_quotable(&node->resp),
-                 node->resp.text);
+    ngx_http_martech_error_set(text, "refuses us: %*s",
+                               ngx_http_martech_query_quotable(&node->resp),
+                               node->resp.text);
 
     ngx_http_martech_node_fail(node, 0, (char *) text);
 

@@ -284,6 +284,7 @@ ngx_http_martech_job_seal(ngx_http_martech_job_t *job)
         job->sealed[job->nsealed].id = id;
         job->sealed[job->nsealed].records = job->file_records;
         job->sealed[job->nsealed].bytes = bytes;
+        job->sealed[job->nsealed].damaged = 0;
         job->nsealed++;
     }
 

@@ -14,6 +14,7 @@ static char *ngx_http_martech_collect(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static ngx_int_t ngx_http_martech_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_martech_postconfiguration(ngx_conf_t *cf);
+static void ngx_http_martech_cleanup(void *data);
 static void *ngx_http_martech_create_main_conf(ngx_conf_t *cf);
 static char *ngx_http_martech_init_main_conf(ngx_conf_t *cf, void *conf);
 static void *ngx_http_martech_create_loc_conf(ngx_conf_t *cf);
@@ -157,6 +158,7 @@ ngx_http_martech_preconfiguration(ngx_conf_t *cf)
 static ngx_int_t
 ngx_http_martech_postconfiguration(ngx_conf_t *cf)
 {
+    ngx_pool_cleanup_t            *cln;
     ngx_http_handler_pt           *h;
     ngx_http_core_main_conf_t     *cmcf;
     ngx_http_martech_main_conf_t  *mmcf;
@@ -181,6 +183,15 @@ ngx_http_martech_postconfiguration(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_http_martech_cleanup;
+    cln->data = mmcf;
+
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
 
     h = ngx_array_push(&cmcf->phases[NGX_HTTP_LOG_PHASE].handlers);
@@ -192,6 +203,22 @@ ngx_http_martech_postconfiguration(ngx_conf_t *cf)
     *h = ngx_http_martech_log_handler;
 
     return NGX_OK;
+}
+
+
+/*
+ * In single-process mode the memory of a former configuration may go before
+ * its state has been replaced; elsewhere there is nothing left to close.
+ */
+
+static void
+ngx_http_martech_cleanup(void *data)
+{
+    ngx_http_martech_main_conf_t *mmcf = data;
+
+    if (mmcf->worker) {
+        ngx_http_martech_worker_close(mmcf->worker);
+    }
 }
 
 
@@ -334,7 +361,7 @@ ngx_http_martech_worker(ngx_http_martech_main_conf_t *mmcf)
 {
     ngx_http_martech_worker_t  *worker, *former;
 
-    if (mmcf->worker) {
+    if (mmcf->worker || mmcf->failed) {
         return mmcf->worker;
     }
 
@@ -346,8 +373,6 @@ ngx_http_martech_worker(ngx_http_martech_main_conf_t *mmcf)
 
     worker->conf = mmcf;
     worker->log = ngx_cycle->log;
-    worker->quiet = *ngx_cycle->log;
-    worker->quiet.log_level = NGX_LOG_EMERG;
 
     worker->dummy.fd = (ngx_socket_t) -1;
     worker->dummy.data = worker;
@@ -379,6 +404,8 @@ ngx_http_martech_worker(ngx_http_martech_main_conf_t *mmcf)
     {
         /* without its memory it serves everything else; nothing is freed */
 
+        mmcf->failed = 1;
+        (void) ngx_http_martech_stats_worker(mmcf->zone, NULL);
         ngx_http_martech_stats_release(mmcf->zone, worker->stats);
         return NULL;
     }

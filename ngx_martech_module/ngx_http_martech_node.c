@@ -104,7 +104,14 @@ ngx_http_martech_node_set(ngx_http_martech_node_t *node,
 
     if (node->state == NGX_HTTP_MARTECH_NODE_READY) {
         worker->stats->gauges[NGX_HTTP_MARTECH_GAUGE_READY]--;
-        node->down_since = ngx_current_msec;
+
+        /* an outage does not end with a connection that breaks at once */
+
+        if (ngx_current_msec - node->ready_since
+            >= NGX_HTTP_MARTECH_STEADY)
+        {
+            node->down_since = ngx_current_msec;
+        }
     }
 
     if (state == NGX_HTTP_MARTECH_NODE_READY) {
@@ -134,7 +141,9 @@ ngx_http_martech_node_state(ngx_uint_t state)
 ngx_uint_t
 ngx_http_martech_node_hopeful(ngx_http_martech_node_t *node)
 {
-    ngx_msec_t  patience;
+    ngx_msec_t                  patience;
+    ngx_queue_t                *q;
+    ngx_http_martech_record_t  *oldest;
 
     patience = node->worker->patience;
 
@@ -150,6 +159,15 @@ ngx_http_martech_node_hopeful(ngx_http_martech_node_t *node)
                < NGX_HTTP_MARTECH_REFUSED_PAUSE)
         {
             return 0;
+        }
+
+        if (!ngx_queue_empty(&node->unconfirmed)) {
+            q = ngx_queue_head(&node->unconfirmed);
+            oldest = ngx_queue_data(q, ngx_http_martech_record_t, queue);
+
+            if (ngx_current_msec - oldest->start >= patience) {
+                return 0;
+            }
         }
 
         return ngx_queue_empty(&node->sent)
@@ -172,6 +190,7 @@ ngx_http_martech_node_push(ngx_http_martech_node_t *node,
     ngx_http_martech_record_t *record)
 {
     record->node = node;
+    record->dropped = 0;
 
     ngx_http_martech_record_place(record, &node->queued,
                                   NGX_HTTP_MARTECH_RECORD_QUEUED);
@@ -298,6 +317,10 @@ ngx_http_martech_node_disconnect(ngx_http_martech_node_t *node)
         ngx_http_martech_tls_close(c);
     }
 
+    if (node->handshake) {
+        ngx_explicit_memzero(node->handshake, node->handshake_len);
+    }
+
     ngx_http_martech_node_rewind(node);
 }
 
@@ -360,11 +383,21 @@ ngx_http_martech_node_rewind(ngx_http_martech_node_t *node)
 static void
 ngx_http_martech_node_retry(ngx_event_t *ev)
 {
-    ngx_connection_t  *dummy;
+    ngx_connection_t         *dummy;
+    ngx_http_martech_node_t  *node;
 
     dummy = ev->data;
+    node = dummy->data;
 
-    ngx_http_martech_connect(dummy->data);
+    if (node->worker->conf->server.mode == NGX_HTTP_MARTECH_MODE_CLUSTER
+        && !ngx_http_martech_cluster_used(node))
+    {
+        /* it may have left for ever; who still has it will name it */
+
+        return;
+    }
+
+    ngx_http_martech_connect(node);
 }
 
 
@@ -482,6 +515,8 @@ ngx_http_martech_node_close(ngx_http_martech_node_t *node)
         return;
     }
 
+    ngx_http_martech_node_disconnect(node);
+
     if (node->flush.posted) {
         ngx_delete_posted_event(&node->flush);
     }
@@ -490,7 +525,6 @@ ngx_http_martech_node_close(ngx_http_martech_node_t *node)
         ngx_del_timer(&node->reconnect);
     }
 
-    ngx_http_martech_node_disconnect(node);
     ngx_http_martech_node_set(node, NGX_HTTP_MARTECH_NODE_CLOSED);
     ngx_http_martech_node_use(node, NULL);
 

@@ -20,7 +20,7 @@ static ngx_int_t ngx_http_martech_node_refused(ngx_http_martech_node_t *node,
     ngx_http_martech_record_t *record);
 static void ngx_http_martech_node_refused_log(ngx_http_martech_node_t *node,
     ngx_http_martech_redis_class_e class);
-static void ngx_http_martech_node_replicas(ngx_http_martech_node_t *node);
+static ngx_int_t ngx_http_martech_node_replicas(ngx_http_martech_node_t *node);
 
 
 void
@@ -148,8 +148,7 @@ ngx_http_martech_node_reply(ngx_http_martech_node_t *node)
     }
 
     if (record->kind == NGX_HTTP_MARTECH_RECORD_WAIT) {
-        ngx_http_martech_node_replicas(node);
-        return NGX_OK;
+        return ngx_http_martech_node_replicas(node);
     }
 
     if (node->resp.type != NGX_HTTP_MARTECH_RESP_BULK
@@ -161,12 +160,18 @@ ngx_http_martech_node_reply(ngx_http_martech_node_t *node)
     node->refused = 0;
     record->moves = 0;
 
-    if (node->wait.len > 0 && !record->dropped) {
-        ngx_http_martech_record_place(record, &node->unconfirmed,
-                                      NGX_HTTP_MARTECH_RECORD_UNCONFIRMED);
+    if (node->wait.len == 0) {
+        ngx_http_martech_redis_stored(worker, record);
+
+    } else if (record->dropped) {
+
+        /* no word of the replicas will come: the spool decides */
+
+        ngx_http_martech_record_left(worker, record);
 
     } else {
-        ngx_http_martech_redis_stored(worker, record);
+        ngx_http_martech_record_place(record, &node->unconfirmed,
+                                      NGX_HTTP_MARTECH_RECORD_UNCONFIRMED);
     }
 
     if (node->paused && ngx_queue_empty(&node->sent)) {
@@ -265,15 +270,27 @@ ngx_http_martech_node_refused_log(ngx_http_martech_node_t *node,
 }
 
 
-/* The reply of WAIT: how many replicas have what was sent before it. */
+/*
+ * The reply of WAIT: how many replicas have what was sent before it.
+ * NGX_ERROR: the connection has failed.
+ */
 
-static void
+static ngx_int_t
 ngx_http_martech_node_replicas(ngx_http_martech_node_t *node)
 {
-    ngx_int_t                   n;
-    ngx_uint_t                  wanted;
-    ngx_queue_t                *q, confirmed;
-    ngx_http_martech_record_t  *record;
+    ngx_int_t                        n;
+    ngx_uint_t                       wanted;
+    ngx_queue_t                     *q, confirmed;
+    ngx_http_martech_record_t       *record;
+    ngx_http_martech_redis_class_e   class;
+
+    if (node->resp.type == NGX_HTTP_MARTECH_RESP_ERROR) {
+        class = ngx_http_martech_resp_class(node->resp.text, node->resp.len);
+        node->worker->stats->errors[class]++;
+
+        ngx_http_martech_node_fail(node, 0, "refuses WAIT");
+        return NGX_ERROR;
+    }
 
     ngx_http_martech_record_place(&node->wait, NULL,
                                   NGX_HTTP_MARTECH_RECORD_NOWHERE);
@@ -304,4 +321,6 @@ ngx_http_martech_node_replicas(ngx_http_martech_node_t *node)
     }
 
     ngx_http_martech_node_post(node);
+
+    return NGX_OK;
 }

@@ -184,6 +184,7 @@ ngx_http_martech_park_deadline(ngx_event_t *ev)
     }
 
     ngx_http_martech_park_timer(worker);
+    ngx_http_martech_redis_update(worker);
 }
 
 

@@ -169,13 +169,12 @@ ngx_http_martech_redis_refused(ngx_http_martech_worker_t *worker,
 
     later = (class != NGX_HTTP_MARTECH_REDIS_OTHER);
 
-    if (later && worker->spool) {
+    if (later && worker->spool
+        && ngx_http_martech_spool_put(worker, record) == NGX_OK)
+    {
         ngx_http_martech_record_place(record, NULL,
                                       NGX_HTTP_MARTECH_RECORD_NOWHERE);
-
-        if (ngx_http_martech_spool_put(worker, record) == NGX_OK) {
-            return NGX_OK;
-        }
+        return NGX_OK;
     }
 
     /*
@@ -184,13 +183,8 @@ ngx_http_martech_redis_refused(ngx_http_martech_worker_t *worker,
      * connection finds that Redis writes again.
      */
 
-    if (later && record->slot == NULL
-        && class != NGX_HTTP_MARTECH_REDIS_MOVED)
-    {
-        if (record->place == NGX_HTTP_MARTECH_RECORD_NOWHERE) {
-            ngx_http_martech_cluster_push(worker, record);
-        }
-
+    if (later && record->slot == NULL) {
+        record->moves = 0;
         return NGX_DECLINED;
     }
 
@@ -222,7 +216,8 @@ ngx_http_martech_redis_update(ngx_http_martech_worker_t *worker)
         return;
     }
 
-    worker->sweep.cancelable = (worker->live == 0 || !worker->spool)
+    worker->sweep.cancelable = (worker->live == 0
+                                || !ngx_http_martech_spool_accepts(worker))
                                && !ngx_http_martech_redis_hopeful(worker);
 
     if (!worker->sweep.timer_set) {

@@ -465,6 +465,16 @@ ngx_http_martech_redis_check(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
+    if (server->wait_ms >= server->timeout) {
+
+        /* the connection would be given up while it waits */
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "the time of wait_replicas= must be shorter than "
+                           "timeout=, %M ms", server->timeout);
+        return NGX_CONF_ERROR;
+    }
+
     rv = ngx_http_martech_redis_check_login(cf, server);
 
     if (rv != NGX_CONF_OK) {

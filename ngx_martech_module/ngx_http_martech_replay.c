@@ -53,6 +53,8 @@ static void ngx_http_martech_replay_completed(ngx_event_t *ev);
 static void ngx_http_martech_replay_adopted(ngx_http_martech_replay_t *replay);
 static void ngx_http_martech_replay_send(ngx_http_martech_replay_t *replay);
 static void ngx_http_martech_replay_block(ngx_http_martech_replay_t *replay);
+static void ngx_http_martech_replay_put_off(
+    ngx_http_martech_replay_t *replay);
 static void ngx_http_martech_replay_ended(ngx_http_martech_replay_t *replay);
 
 
@@ -170,7 +172,7 @@ ngx_http_martech_replay_next(ngx_http_martech_replay_t *replay)
         return;
     }
 
-    if (spool->job.opened
+    if (spool->opened
         && ngx_current_msec - replay->looked >= replay->look_after)
     {
         replay->looked = ngx_current_msec;
@@ -197,6 +199,7 @@ ngx_http_martech_replay_next(ngx_http_martech_replay_t *replay)
                                              queue);
             replay->replayed = 0;
             replay->job.id = replay->segment->id;
+            replay->job.damaged = replay->segment->damaged;
 
             ngx_http_martech_replay_run(replay,
                                         NGX_HTTP_MARTECH_REPLAY_READ_JOB);
@@ -309,8 +312,26 @@ ngx_http_martech_replay_completed(ngx_event_t *ev)
     }
 
     if (job->rc != 0) {
-        ngx_http_martech_replay_wake(replay, NGX_HTTP_MARTECH_REPLAY_PAUSE);
-        return;
+
+        switch (job->error.err) {
+
+        case EBADMSG:
+
+            /* not even its head can be read */
+
+            job->damaged = 1;
+            break;
+
+        case NGX_ENOENT:
+
+            /* somebody else has deleted it */
+
+            break;
+
+        default:
+            ngx_http_martech_replay_put_off(replay);
+            return;
+        }
     }
 
     ngx_http_martech_replay_run(replay, NGX_HTTP_MARTECH_REPLAY_END_JOB);
@@ -332,6 +353,7 @@ ngx_http_martech_replay_adopted(ngx_http_martech_replay_t *replay)
         sealed.id = job->adopted[i].id;
         sealed.bytes = job->adopted[i].size;
         sealed.records = job->counts[i].records;
+        sealed.damaged = 0;
 
         n += sealed.records;
 
@@ -357,7 +379,7 @@ ngx_http_martech_replay_adopted(ngx_http_martech_replay_t *replay)
                       "left where they are", replay->foreign);
     }
 
-    if (n == 0) {
+    if (n == 0 && job->adoption.folders == 0) {
         return;
     }
 
@@ -434,7 +456,15 @@ ngx_http_martech_replay_stored(ngx_http_martech_worker_t *worker,
     replay->replayed++;
 
     ngx_http_martech_count(worker, SPOOL_REPLAYED, 1);
-    ngx_http_martech_spool_count(replay->spool, -1);
+
+    /* the counters and the file do not always agree: the file is right */
+
+    if (replay->replayed <= replay->segment->records) {
+        ngx_http_martech_spool_count(replay->spool, -1);
+
+    } else {
+        ngx_http_martech_count(worker, SPOOL_FOUND, 1);
+    }
 
     if (replay->pending > 0 || replay->closed) {
         return;
@@ -467,39 +497,60 @@ ngx_http_martech_replay_refused(ngx_http_martech_worker_t *worker,
 }
 
 
-/* The counters and the file do not always agree: the file is right. */
-
 static void
 ngx_http_martech_replay_ended(ngx_http_martech_replay_t *replay)
 {
     int64_t                     rest;
-    ngx_http_martech_worker_t  *worker;
+    ngx_http_martech_sealed_t  *segment;
 
-    worker = replay->worker;
+    segment = replay->segment;
 
-    if (replay->job.rc != 0) {
+    if (replay->job.rc != 0 && replay->job.error.err != NGX_ENOENT) {
 
         /* it is still there, and would be sent again */
 
-        ngx_http_martech_replay_wake(replay, NGX_HTTP_MARTECH_REPLAY_PAUSE);
+        ngx_http_martech_replay_put_off(replay);
         return;
     }
 
-    rest = (int64_t) replay->segment->records - (int64_t) replay->replayed;
+    if (replay->replayed < segment->records) {
+        rest = (int64_t) (segment->records - replay->replayed);
 
-    if (rest > 0) {
-        ngx_http_martech_count(worker, SPOOL_LOST, rest);
-
-    } else if (rest < 0) {
-        ngx_http_martech_count(worker, SPOOL_FOUND, -rest);
+        ngx_http_martech_count(replay->worker, SPOOL_LOST, rest);
+        ngx_http_martech_spool_count(replay->spool, -rest);
     }
 
-    ngx_http_martech_spool_count(replay->spool, -rest);
-    ngx_http_martech_spool_remove(replay->spool, replay->segment);
+    ngx_http_martech_spool_remove(replay->spool, segment);
 
     replay->segment = NULL;
 
     ngx_http_martech_replay_next(replay);
+}
+
+
+/* A segment that cannot be read must not stand in the way of the others. */
+
+static void
+ngx_http_martech_replay_put_off(ngx_http_martech_replay_t *replay)
+{
+    ngx_http_martech_sealed_t  *segment;
+
+    segment = replay->segment;
+
+    segment->damaged = replay->job.damaged;
+    segment->records -= ngx_min(replay->replayed, segment->records);
+
+    ngx_queue_remove(&segment->queue);
+    ngx_queue_insert_tail(&replay->spool->sealed, &segment->queue);
+
+    if (replay->job.reading) {
+        ngx_http_martech_store_reader_close(&replay->job.reader);
+        replay->job.reading = 0;
+    }
+
+    replay->segment = NULL;
+
+    ngx_http_martech_replay_wake(replay, NGX_HTTP_MARTECH_REPLAY_PAUSE);
 }
 
 

@@ -76,10 +76,9 @@ ngx_http_martech_replay_adopt(ngx_http_martech_replay_task_t *job)
 static void
 ngx_http_martech_replay_read(ngx_http_martech_replay_task_t *job)
 {
-    size_t                            used;
-    ngx_http_martech_store_next_e     next;
-    ngx_http_martech_store_error_t    err;
-    ngx_http_martech_store_record_t   record;
+    size_t                           used;
+    ngx_http_martech_store_next_e    next;
+    ngx_http_martech_store_error_t   err;
 
     job->nrecords = 0;
     job->skipped = 0;
@@ -94,8 +93,7 @@ ngx_http_martech_replay_read(ngx_http_martech_replay_task_t *job)
         }
 
         job->reading = 1;
-        job->ended = 0;
-        job->damaged = 0;
+        job->held = 0;
         job->progress = 0;
     }
 
@@ -110,18 +108,26 @@ ngx_http_martech_replay_read(ngx_http_martech_replay_task_t *job)
     while (job->nrecords < NGX_HTTP_MARTECH_REPLAY_RECORDS
            && used < NGX_HTTP_MARTECH_REPLAY_BLOCK)
     {
-        next = ngx_http_martech_store_reader_next(&job->reader, &record,
-                                                  &job->error);
+        next = job->held
+               ? NGX_HTTP_MARTECH_STORE_RECORD
+               : ngx_http_martech_store_reader_next(&job->reader,
+                                                    &job->record,
+                                                    &job->error);
 
         if (next == NGX_HTTP_MARTECH_STORE_RECORD) {
 
-            if (ngx_http_martech_replay_command(job, &record, &used)
+            /* without memory it is the first of the next try */
+
+            job->held = 1;
+
+            if (ngx_http_martech_replay_command(job, &job->record, &used)
                 != NGX_OK)
             {
                 job->rc = -1;
                 return;
             }
 
+            job->held = 0;
             continue;
         }
 
@@ -132,11 +138,10 @@ ngx_http_martech_replay_read(ngx_http_martech_replay_task_t *job)
 
         if (next == NGX_HTTP_MARTECH_STORE_DAMAGED) {
             job->damaged = 1;
-            job->skipped += record.behind - record.offset;
+            job->skipped += job->record.behind - job->record.offset;
             continue;
         }
 
-        job->ended = 1;
         return;
     }
 }
@@ -204,8 +209,10 @@ ngx_http_martech_replay_command(ngx_http_martech_replay_task_t *job,
 static void
 ngx_http_martech_replay_end(ngx_http_martech_replay_task_t *job)
 {
-    ngx_http_martech_store_reader_close(&job->reader);
-    job->reading = 0;
+    if (job->reading) {
+        ngx_http_martech_store_reader_close(&job->reader);
+        job->reading = 0;
+    }
 
     job->rc = job->damaged
               ? ngx_http_martech_store_keep(job->store, job->id, &job->error)

@@ -235,11 +235,14 @@ ngx_http_martech_spool_forget(ngx_http_martech_worker_t *worker,
 static void
 ngx_http_martech_spool_flush_handler(ngx_event_t *ev)
 {
-    ngx_connection_t  *dummy;
+    ngx_connection_t          *dummy;
+    ngx_http_martech_spool_t  *spool;
 
     dummy = ev->data;
+    spool = dummy->data;
 
-    ngx_http_martech_spool_next(dummy->data);
+    ngx_http_martech_spool_next(spool);
+    ngx_http_martech_redis_update(spool->worker);
 }
 
 
@@ -403,6 +406,7 @@ ngx_http_martech_spool_prepare(ngx_http_martech_spool_t *spool,
     job->full = ngx_http_martech_spool_full(spool) ? 1 : 0;
     job->next_id = ngx_http_martech_spool_ids(spool,
                                               NGX_HTTP_MARTECH_JOB_IDS);
+    spool->ids_end = spool->next_id;
 
     job->sync = spool->conf->interval == 0
                 || ngx_current_msec - spool->synced >= spool->conf->interval;
@@ -449,7 +453,6 @@ ngx_http_martech_spool_ids(ngx_http_martech_spool_t *spool, ngx_uint_t n)
 void
 ngx_http_martech_spool_finish(ngx_http_martech_worker_t *worker)
 {
-    ngx_uint_t                 i;
     ngx_http_martech_job_t    *job;
     ngx_http_martech_spool_t  *spool;
 
@@ -501,14 +504,6 @@ ngx_http_martech_spool_finish(ngx_http_martech_worker_t *worker)
         ngx_delete_posted_event(&spool->flush);
     }
 
-    for (i = 0; i < NGX_HTTP_MARTECH_GAUGES; i++) {
-
-        if (i == NGX_HTTP_MARTECH_GAUGE_SPOOL_BYTES
-            || i == NGX_HTTP_MARTECH_GAUGE_SPOOL_READY)
-        {
-            worker->stats->gauges[i] = 0;
-        }
-    }
 }
 
 

@@ -27,6 +27,7 @@ typedef struct {
     uint64_t                         id;
     uint64_t                         records;     /* to be replayed */
     uint64_t                         bytes;       /* on disk */
+    unsigned                         damaged:1;   /* to be kept for a human */
 } ngx_http_martech_sealed_t;
 
 
@@ -86,8 +87,10 @@ typedef struct {
     ngx_http_martech_store_t           *store;
     ngx_http_martech_store_reader_t     reader;
     unsigned                            reading:1;    /* reader is open */
-    unsigned                            ended:1;      /* nothing is left */
+    unsigned                            held:1;       /* record is to be
+                                                         taken first */
     unsigned                            damaged:1;    /* the segment is */
+    ngx_http_martech_store_record_t     record;
     uint64_t                            id;           /* of the segment */
     uint64_t                            progress;     /* to be noted, or 0 */
 
@@ -123,6 +126,7 @@ struct ngx_http_martech_spool_s {
     uint64_t                         bytes;       /* of sealed segments */
     uint64_t                         open_bytes;  /* of the others */
     ngx_queue_t                      sealed;      /* by id */
+    uint64_t                         ids_end;     /* of the job's ids */
     ngx_msec_t                       synced;
     ngx_msec_t                       failed_since;
     time_t                           logged;
@@ -133,6 +137,7 @@ struct ngx_http_martech_spool_s {
     unsigned                         failed:1;
     unsigned                         dirty:1;     /* written, not synced */
     unsigned                         seal:1;      /* the replay wants it */
+    unsigned                         opened:1;    /* its folder is there */
     unsigned                         closed:1;
 };
 

@@ -122,7 +122,7 @@ ngx_http_martech_spool_gauges(ngx_http_martech_spool_t *spool)
 
     spool->worker->stats->gauges[NGX_HTTP_MARTECH_GAUGE_SPOOL_BYTES] = bytes;
     spool->worker->stats->gauges[NGX_HTTP_MARTECH_GAUGE_SPOOL_READY] =
-                                             job->opened && !spool->failed;
+                                             spool->opened && !spool->failed;
 }
 
 

@@ -51,6 +51,14 @@ ngx_http_martech_spool_result(ngx_http_martech_spool_t *spool)
     }
 
     job->nsealed = 0;
+    spool->opened = job->opened;
+
+    if (spool->next_id == spool->ids_end) {
+
+        /* nobody took ids since: what it has not used is free again */
+
+        spool->next_id = job->next_id;
+    }
 
     if (job->rc == 0) {
         spool->failed = 0;

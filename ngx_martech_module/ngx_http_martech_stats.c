@@ -44,6 +44,8 @@ typedef struct {
 
 static ngx_int_t ngx_http_martech_stats_init(ngx_shm_zone_t *zone,
     void *data);
+static ngx_http_martech_stats_t *ngx_http_martech_stats_take(
+    ngx_http_martech_zone_t *ours, ngx_uint_t dead);
 static ngx_uint_t ngx_http_martech_stats_free(ngx_atomic_uint_t pid);
 static void ngx_http_martech_stats_orphan(ngx_http_martech_zone_t *ours,
     ngx_http_martech_stats_t *block);
@@ -153,32 +155,52 @@ ngx_http_martech_stats_worker(ngx_shm_zone_t *zone,
 ngx_http_martech_stats_t *
 ngx_http_martech_stats_claim(ngx_shm_zone_t *zone)
 {
-    ngx_uint_t                 i;
-    ngx_atomic_uint_t          pid;
     ngx_http_martech_zone_t   *ours;
     ngx_http_martech_stats_t  *block;
 
     ours = zone->data;
 
+    /* those of the dead first: their events have to be accounted for */
+
+    block = ngx_http_martech_stats_take(ours, 1);
+
+    if (block == NULL) {
+        block = ngx_http_martech_stats_take(ours, 0);
+    }
+
+    return block ? block : &ours->blocks[NGX_HTTP_MARTECH_BLOCKS - 1];
+}
+
+
+static ngx_http_martech_stats_t *
+ngx_http_martech_stats_take(ngx_http_martech_zone_t *ours, ngx_uint_t dead)
+{
+    ngx_uint_t                 i;
+    ngx_atomic_uint_t          pid;
+    ngx_http_martech_stats_t  *block;
+
     for (i = 0; i < NGX_HTTP_MARTECH_BLOCKS - 1; i++) {
         block = &ours->blocks[i];
         pid = block->pid;
 
-        if (ngx_http_martech_stats_free(pid)
-            && ngx_atomic_cmp_set(&block->pid, pid, ngx_pid))
+        if (dead != (pid != 0) || !ngx_http_martech_stats_free(pid)
+            || !ngx_atomic_cmp_set(&block->pid, pid, ngx_pid))
         {
-            /* events in memory died with the former owner */
+            continue;
+        }
 
-            ngx_http_martech_dropped(block, KILLED,
+        /* events in memory died with the former owner */
+
+        ngx_http_martech_dropped(block, KILLED,
                               block->gauges[NGX_HTTP_MARTECH_GAUGE_WAITING]);
 
-            ngx_http_martech_stats_orphan(ours, block);
-            ngx_memzero(block->gauges, sizeof(block->gauges));
-            return block;
-        }
+        ngx_http_martech_stats_orphan(ours, block);
+        ngx_memzero(block->gauges, sizeof(block->gauges));
+
+        return block;
     }
 
-    return &ours->blocks[NGX_HTTP_MARTECH_BLOCKS - 1];
+    return NULL;
 }
 
 
@@ -208,6 +230,10 @@ ngx_http_martech_stats_orphan(ngx_http_martech_zone_t *ours,
     if (n > 0 && ngx_atomic_cmp_set(gauge, n, 0)) {
         (void) ngx_atomic_fetch_add(&ours->head->orphans, n);
     }
+
+    /* who adopts the segments counts their bytes */
+
+    block->gauges[NGX_HTTP_MARTECH_GAUGE_SPOOL_BYTES] = 0;
 }
 
 
