@@ -24,7 +24,10 @@ Usage: ./build.sh VERB [ARGUMENTS]
   bench [NAME] [--quick]    run the benchmarks: edge, json, forwarder (all);
                             edge --unix: Redis by its unix socket
   fuzz [TARGET] [SECONDS]   run the fuzz targets of t/fuzz (all, 60 s each)
-  chaos [SECONDS]           later work, see CHANGELOG.md
+  chaos [SECONDS] [--seed N]
+                            faults at random under load (60 s): no promised
+                            event may be lost; --plan: only print the faults;
+                            --only single|sentinel|cluster; --asan
   package                   later work, see CHANGELOG.md
   install                   install module, forwarder and destinations
                             (PREFIX, DESTDIR and MODULES_PATH are honoured)
@@ -74,7 +77,7 @@ main() {
         check)    no_arguments check "$@"; deps; exec tools/check.sh ;;
         bench)    deps; exec tools/bench.sh "$@" ;;
         fuzz)     deps; exec tools/fuzz.sh "$@" ;;
-        chaos)    later chaos ;;
+        chaos)    deps; exec tools/chaos.sh "$@" ;;
         package)  later package ;;
         install)  no_arguments install "$@"; build; exec tools/install.sh ;;
         clean)    no_arguments clean "$@"; rm -rf build ;;

@@ -108,6 +108,7 @@ typedef enum {
                                               as spooled here */
     NGX_HTTP_MARTECH_COUNT_SPOOL_REPLAYED,
     NGX_HTTP_MARTECH_COUNT_SPOOL_LOST,     /* damaged on disk */
+    NGX_HTTP_MARTECH_COUNT_SPOOL_TAKEN,    /* by another master */
     NGX_HTTP_MARTECH_COUNT_SPOOL_WRITES,   /* batches */
     NGX_HTTP_MARTECH_COUNT_SPOOL_ERRORS,   /* of the disk */
     NGX_HTTP_MARTECH_COUNTERS
@@ -321,6 +322,7 @@ struct ngx_http_martech_node_s {
 
     ngx_msec_t                       backoff;
     ngx_msec_t                       ready_since;
+    ngx_uint_t                       flaps;        /* ready for a moment */
     ngx_msec_t                       down_since;
     ngx_msec_t                       waiting_since;    /* of last progress */
     ngx_msec_t                       refused_since;
@@ -776,6 +778,9 @@ ngx_uint_t ngx_http_martech_stats_bound(ngx_uint_t bucket);
  * how many of them a worker before it has counted as spooled.
  */
 uint64_t ngx_http_martech_stats_adopt(ngx_shm_zone_t *zone, uint64_t found);
+
+/* Events whose worker has left and that nobody has adopted. */
+uint64_t ngx_http_martech_stats_orphans(ngx_shm_zone_t *zone);
 
 /* Who counts here, for segments; a gauge of all workers together. */
 uint64_t ngx_http_martech_stats_id(ngx_shm_zone_t *zone);

@@ -26,6 +26,7 @@
 #define NGX_HTTP_MARTECH_BACKOFF_MIN    100      /* ms */
 #define NGX_HTTP_MARTECH_BACKOFF_MAX    2000     /* ms, DESIGN section 8 */
 #define NGX_HTTP_MARTECH_STEADY         1000     /* ms READY that reset it */
+#define NGX_HTTP_MARTECH_FLAPS          3        /* in a row */
 #define NGX_HTTP_MARTECH_REFUSED_PAUSE  1000     /* ms */
 
 
@@ -105,11 +106,15 @@ ngx_http_martech_node_set(ngx_http_martech_node_t *node,
     if (node->state == NGX_HTTP_MARTECH_NODE_READY) {
         worker->stats->gauges[NGX_HTTP_MARTECH_GAUGE_READY]--;
 
-        /* an outage does not end with a connection that breaks at once */
+        /* connections that break at once, again and again, are no hope */
 
         if (ngx_current_msec - node->ready_since
             >= NGX_HTTP_MARTECH_STEADY)
         {
+            node->flaps = 0;
+        }
+
+        if (node->flaps++ < NGX_HTTP_MARTECH_FLAPS) {
             node->down_since = ngx_current_msec;
         }
     }

@@ -19,6 +19,7 @@
 
 
 #define NGX_HTTP_MARTECH_REPLAY_LOOK   1000      /* ms */
+#define NGX_HTTP_MARTECH_REPLAY_LOOKS  3         /* in vain */
 #define NGX_HTTP_MARTECH_REPLAY_PAUSE  1000      /* ms, refused */
 
 
@@ -32,6 +33,8 @@ struct ngx_http_martech_replay_s {
     ngx_uint_t                          pending;      /* of the block */
     ngx_uint_t                          refused;      /* of the block */
     ngx_uint_t                          foreign;      /* left, and logged */
+    uint64_t                            orphans;      /* at the last look */
+    ngx_uint_t                          looks;        /* without a change */
     ngx_msec_t                          looked;       /* for orphans */
     ngx_msec_t                          look_after;
     ngx_event_t                         timer;
@@ -51,6 +54,8 @@ static void ngx_http_martech_replay_run(ngx_http_martech_replay_t *replay,
     ngx_http_martech_replay_job_e kind);
 static void ngx_http_martech_replay_completed(ngx_event_t *ev);
 static void ngx_http_martech_replay_adopted(ngx_http_martech_replay_t *replay);
+static void ngx_http_martech_replay_taken(
+    ngx_http_martech_replay_t *replay);
 static void ngx_http_martech_replay_send(ngx_http_martech_replay_t *replay);
 static void ngx_http_martech_replay_block(ngx_http_martech_replay_t *replay);
 static void ngx_http_martech_replay_put_off(
@@ -380,13 +385,47 @@ ngx_http_martech_replay_adopted(ngx_http_martech_replay_t *replay)
     }
 
     if (n == 0 && job->adoption.folders == 0) {
+        ngx_http_martech_replay_taken(replay);
         return;
     }
+
+    replay->looks = 0;
 
     known = ngx_http_martech_stats_adopt(replay->worker->conf->zone, n);
 
     ngx_http_martech_count(replay->worker, SPOOL_FOUND, n - known);
     ngx_http_martech_spool_count(replay->spool, (int64_t) n);
+}
+
+
+/*
+ * There is no orphan, look after look, and yet events are counted as such:
+ * workers of another master have adopted them, in an upgrade.
+ */
+
+static void
+ngx_http_martech_replay_taken(ngx_http_martech_replay_t *replay)
+{
+    uint64_t         n;
+    ngx_shm_zone_t  *zone;
+
+    zone = replay->worker->conf->zone;
+    n = ngx_http_martech_stats_orphans(zone);
+
+    if (n == 0 || n != replay->orphans || replay->job.adoption.failed > 0) {
+        replay->orphans = n;
+        replay->looks = 0;
+        return;
+    }
+
+    if (++replay->looks < NGX_HTTP_MARTECH_REPLAY_LOOKS) {
+        return;
+    }
+
+    replay->looks = 0;
+
+    ngx_http_martech_count(replay->worker, SPOOL_TAKEN,
+                           ngx_http_martech_stats_adopt(zone, n));
 }
 
 

@@ -267,6 +267,17 @@ ngx_http_martech_stats_adopt(ngx_shm_zone_t *zone, uint64_t found)
 
 
 uint64_t
+ngx_http_martech_stats_orphans(ngx_shm_zone_t *zone)
+{
+    ngx_http_martech_zone_t  *ours;
+
+    ours = zone->data;
+
+    return ours->head->orphans;
+}
+
+
+uint64_t
 ngx_http_martech_stats_id(ngx_shm_zone_t *zone)
 {
     ngx_http_martech_zone_t  *ours;

@@ -35,14 +35,20 @@ for my $verb (qw(deps build run test check bench fuzz chaos package install
     like($help, qr/^  $verb\b/m, "help lists $verb");
 }
 
-for my $verb (qw(chaos package)) {
-    my ($status, $output) = run("./build.sh $verb");
+($status, my $output) = run('./build.sh package');
+is($status, 3, 'package exits with 3');
+like($output, qr/"package" is later work/, 'and says why');
 
-    is($status, 3, "$verb exits with 3");
-    like($output, qr/"$verb" is later work/, "$verb says so");
+for my $bad ('--seed', '--seed x', '0', '--only nothing', '--unknown') {
+    ($status, $output) = run("tools/chaos.sh $bad");
+    is($status, 2, "chaos $bad is an error");
+    like($output, qr/^chaos: .*\S/, 'that is explained');
 }
 
-($status, my $output) = run('./build.sh unknown');
+($status, $output) = run('tools/chaos.sh 30 --seed 7 --plan | head -1');
+like($output, qr/^chaos: seed 7, 30 s$/m, 'chaos says its seed first');
+
+($status, $output) = run('./build.sh unknown');
 isnt($status, 0, 'an unknown verb is an error');
 like($output, qr/"unknown"/, 'which names the verb');
 

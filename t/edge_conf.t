@@ -90,7 +90,7 @@ accepted("martech_redis 127.0.0.1:7000 [::1]:7001 127.0.0.1:7002 cluster db=0; "
          . $SERVER, 'a cluster');
 accepted("martech_redis 127.0.0.1 wait_replicas=1:10ms; $SERVER",
          'one replica, a short time');
-accepted("martech_redis 127.0.0.1 wait_replicas=16:60s; $SERVER",
+accepted("martech_redis 127.0.0.1 wait_replicas=16:59s timeout=60s; $SERVER",
          'many replicas, a long time');
 accepted("martech_redis 127.0.0.1 tls; $SERVER", 'tls as the system trusts');
 accepted("martech_redis 127.0.0.1 tls tls_ca=%%TLS%%.pem "

@@ -62,7 +62,8 @@ sub ledger {
             + $s->{events_rejected} + $s->{events_dropped}
             + $s->{events_waiting}
         && $s->{events_spooled} + $s->{spool_found}
-            == $s->{spool_replayed} + $s->{spool_waiting} + $s->{spool_lost};
+            == $s->{spool_replayed} + $s->{spool_waiting} + $s->{spool_lost}
+               + $s->{spool_taken};
     }, 5), "$name: the ledger holds") or diag(to_json($s));
 }
 
