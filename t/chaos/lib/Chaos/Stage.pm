@@ -124,9 +124,29 @@ sub collect {
 # what no log may contain
 sub serious_lines {
     my ($self) = @_;
+    my $log = $self->{nginx} ? $self->{nginx}->log_text() : '';
 
-    return $self->{t}->serious_lines(join '', map { $_->log_text() }
-        grep { defined } @{$self}{qw(nginx forwarder)});
+    return $self->{t}->serious_lines(without_hurry($log)
+        . ($self->{forwarder} ? $self->{forwarder}->log_text() : ''));
+}
+
+
+# NGINX 1.22 complains of open sockets, those of clients, when a worker that
+# waits for them in a graceful shutdown is told to end at once.
+sub without_hurry {
+    my ($log) = @_;
+    my (%leaving, $hurry, @kept);
+
+    for (split /^/, $log) {
+        $leaving{$1} = 1 if /\[notice\] (\d+)#.* gracefully shutting down/;
+        $hurry = 1 if /signal 15 \(SIGTERM\) received/;
+
+        next if $hurry && /\[alert\] (\d+)#.* (?:open socket|aborting)/
+                && $leaving{$1};
+        push @kept, $_;
+    }
+
+    return join '', @kept;
 }
 
 
