@@ -233,14 +233,49 @@ sub move_keys {
 sub finish_move {
     my ($self, $slot, $to) = @_;
     my $from = $self->owner($slot);
-    my $id = $self->node($to)->{id};
 
     while ($self->move_keys($slot, $to)) { }
 
     # the new owner first: no moment without one
-    $self->call($_, 'cluster', 'setslot', $slot, 'node', $id)
-        for $to, $from, grep { $_ != $to && $_ != $from } $self->masters();
+    $self->give($slot, $to, $from);
     $self->wait_owner($slot, $to);
+}
+
+
+sub give {
+    my ($self, $slot, $to, @others) = @_;
+    my $id = $self->node($to)->{id};
+    my %named = map { $_ => 1 } $to, @others;
+
+    $self->call($_, 'cluster', 'setslot', $slot, 'node', $id)
+        for $to, @others, grep { !$named{$_} } $self->masters();
+
+    # the others believe the newest
+    $self->call($to, 'cluster', 'bumpepoch');
+}
+
+
+# Makes all that runs see one owner of each of the slots: who has its keys, else
+# whom most of them name.  A node that was killed may have forgotten a move,
+# and nobody but the owner tells of a slot.
+sub agree {
+    my ($self, @slots) = @_;
+
+    for my $slot (@slots) {
+        my %votes;
+
+        $votes{ $self->owner($slot, $_) // -1 }++ for $self->running();
+        next if keys %votes == 1 && !exists $votes{-1};
+
+        my ($owner) = grep {
+            $self->call($_, 'cluster', 'countkeysinslot', $slot)
+        } $self->masters();
+
+        $owner //= (sort { $votes{$b} <=> $votes{$a} }
+                    grep { $_ >= 0 } keys %votes)[0];
+        $self->give($slot, $owner);
+        $self->wait_owner($slot, $owner);
+    }
 }
 
 

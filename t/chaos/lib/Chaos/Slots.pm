@@ -39,6 +39,17 @@ sub slot {
 }
 
 
+# What a killed node has forgotten.
+sub agree {
+    my ($self) = @_;
+
+    $self->cluster()->agree(map { $self->slot($_) } 0 .. 15);
+}
+
+
+sub finish_all { $_[0]->agree() }
+
+
 # The slot is on its way for a while: what is there answers ASK when the key
 # has gone.
 sub begin_move {
@@ -46,6 +57,7 @@ sub begin_move {
     my $cluster = $self->cluster();
 
     $cluster->wait_ok();
+    $self->agree();
 
     my $slot = $self->slot($set->{shard});
     my $to = ($cluster->owner($slot) + $set->{step}) % $MASTERS;
@@ -68,6 +80,7 @@ sub begin_moves {
     my $cluster = $self->cluster();
 
     $cluster->wait_ok();
+    $self->agree();
 
     for my $shard ($set->{shard} .. $set->{shard} + $set->{count} - 1) {
         my $slot = $self->slot($shard);
