@@ -743,11 +743,13 @@ void ngx_http_martech_spool_close(ngx_http_martech_worker_t *worker);
 
 /*
  * replay: _post: Redis is ready, or there may be something to replay.
+ * _busy: a thread is using the folder.
  * _stored, _refused: what Redis says of a record of the replay's; _pending: it
  * has not said all yet.
  */
 ngx_int_t ngx_http_martech_replay_init(ngx_http_martech_worker_t *worker);
 void ngx_http_martech_replay_post(ngx_http_martech_worker_t *worker);
+ngx_uint_t ngx_http_martech_replay_busy(ngx_http_martech_worker_t *worker);
 void ngx_http_martech_replay_stored(ngx_http_martech_worker_t *worker,
     ngx_http_martech_record_t *record);
 void ngx_http_martech_replay_refused(ngx_http_martech_worker_t *worker,
@@ -779,8 +781,12 @@ ngx_uint_t ngx_http_martech_stats_bound(ngx_uint_t bucket);
  */
 uint64_t ngx_http_martech_stats_adopt(ngx_shm_zone_t *zone, uint64_t found);
 
-/* Events whose worker has left and that nobody has adopted. */
+/*
+ * Events of workers that have left, which nobody has adopted; _forget: nobody
+ * will, NGX_DECLINED when their number has changed.
+ */
 uint64_t ngx_http_martech_stats_orphans(ngx_shm_zone_t *zone);
+ngx_int_t ngx_http_martech_stats_forget(ngx_shm_zone_t *zone, uint64_t n);
 
 /* Who counts here, for segments; a gauge of all workers together. */
 uint64_t ngx_http_martech_stats_id(ngx_shm_zone_t *zone);

@@ -14,6 +14,7 @@ static int ngx_http_martech_job_open(ngx_http_martech_job_t *job);
 static int ngx_http_martech_job_write(ngx_http_martech_job_t *job);
 static int ngx_http_martech_job_append(ngx_http_martech_job_t *job);
 static int ngx_http_martech_job_file(ngx_http_martech_job_t *job);
+static int ngx_http_martech_job_check(ngx_http_martech_job_t *job);
 static int ngx_http_martech_job_create(ngx_http_martech_job_t *job,
     ngx_http_martech_store_file_t *file);
 static ngx_uint_t ngx_http_martech_job_iovs(ngx_http_martech_job_t *job);
@@ -59,6 +60,11 @@ ngx_http_martech_job_run(void *data, ngx_log_t *log)
         job->rc = ngx_http_martech_job_seal(job);
     }
 
+    /* without its folder nothing helps but to make it once more */
+
+    job->gone = job->rc != 0 && job->opened
+                && ngx_http_martech_store_gone(&job->store);
+
     ngx_memory_barrier();
 
     job->finished = 1;
@@ -68,6 +74,8 @@ ngx_http_martech_job_run(void *data, ngx_log_t *log)
 static int
 ngx_http_martech_job_open(ngx_http_martech_job_t *job)
 {
+    ngx_http_martech_job_close(job);
+
     if (ngx_http_martech_store_open(&job->store, job->root, job->name,
                                     &job->error)
         != 0)
@@ -130,7 +138,9 @@ ngx_http_martech_job_append(ngx_http_martech_job_t *job)
         (void) ngx_http_martech_job_seal(job);
     }
 
-    if (ngx_http_martech_job_file(job) != 0) {
+    if (ngx_http_martech_job_file(job) != 0
+        || ngx_http_martech_job_check(job) != 0)
+    {
         return -1;
     }
 
@@ -174,6 +184,25 @@ ngx_http_martech_job_file(ngx_http_martech_job_t *job)
     job->file_records = 0;
 
     return 0;
+}
+
+
+/* What is written to a file that has no name any more would be lost. */
+
+static int
+ngx_http_martech_job_check(ngx_http_martech_job_t *job)
+{
+    if (!ngx_http_martech_store_file_gone(&job->file)) {
+        return 0;
+    }
+
+    job->error.err = ENOENT;
+    job->error.step = "finding a segment in the folder below";
+
+    ngx_cpystrn((u_char *) job->error.file, (u_char *) job->root,
+                sizeof(job->error.file));
+
+    return -1;
 }
 
 

@@ -457,6 +457,10 @@ ngx_http_martech_worker_close(ngx_http_martech_worker_t *worker)
 
     worker->closed = 1;
 
+    /* the file of a former configuration's log is closed */
+
+    worker->log = ngx_cycle->log;
+
     /* at the end of a process nothing can be sent to clients any more */
 
     leaving = (ngx_exiting || ngx_quit || ngx_terminate);
@@ -501,10 +505,19 @@ static void
 ngx_http_martech_exit_process(ngx_cycle_t *cycle)
 {
     ngx_http_martech_main_conf_t  *mmcf;
+    ngx_http_martech_worker_t     *worker;
 
     mmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_martech_module);
 
-    if (mmcf && mmcf->worker) {
-        ngx_http_martech_worker_close(mmcf->worker);
+    if (mmcf == NULL || mmcf->zone == NULL) {
+        return;
+    }
+
+    /* of this configuration, or of a former one in single-process mode */
+
+    worker = ngx_http_martech_stats_worker(mmcf->zone, NULL);
+
+    if (worker) {
+        ngx_http_martech_worker_close(worker);
     }
 }

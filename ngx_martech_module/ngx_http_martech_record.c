@@ -43,6 +43,10 @@ ngx_http_martech_record_done(ngx_http_martech_worker_t *worker,
     record->decided = 1;
     worker->live--;
 
+    /* the books must be right when a client is told, see _redis_submit() */
+
+    worker->stats->gauges[NGX_HTTP_MARTECH_GAUGE_WAITING] = worker->live;
+
     switch (outcome) {
 
     case NGX_HTTP_MARTECH_OUTCOME_STORED:

@@ -98,6 +98,10 @@ void
 ngx_http_martech_redis_submit(ngx_http_martech_worker_t *worker,
     ngx_http_martech_record_t *record)
 {
+    /* now, and not with the rest: a kill may come behind the next answer */
+
+    worker->stats->gauges[NGX_HTTP_MARTECH_GAUGE_WAITING] = worker->live;
+
     if (!worker->spool
         || ngx_http_martech_node_hopeful(worker->shards[record->shard].node)
         || ngx_http_martech_spool_put(worker, record) != NGX_OK)

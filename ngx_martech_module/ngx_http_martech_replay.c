@@ -19,8 +19,10 @@
 
 
 #define NGX_HTTP_MARTECH_REPLAY_LOOK   1000      /* ms */
-#define NGX_HTTP_MARTECH_REPLAY_LOOKS  3         /* in vain */
 #define NGX_HTTP_MARTECH_REPLAY_PAUSE  1000      /* ms, refused */
+
+/* looks in a row: others may be about to count what they have found */
+#define NGX_HTTP_MARTECH_REPLAY_FRUITLESS  5
 
 
 struct ngx_http_martech_replay_s {
@@ -33,8 +35,8 @@ struct ngx_http_martech_replay_s {
     ngx_uint_t                          pending;      /* of the block */
     ngx_uint_t                          refused;      /* of the block */
     ngx_uint_t                          foreign;      /* left, and logged */
-    uint64_t                            orphans;      /* at the last look */
-    ngx_uint_t                          looks;        /* without a change */
+    uint64_t                            strays;       /* at the last look */
+    ngx_uint_t                          fruitless;    /* looks for them */
     ngx_msec_t                          looked;       /* for orphans */
     ngx_msec_t                          look_after;
     ngx_event_t                         timer;
@@ -53,9 +55,10 @@ static ngx_uint_t ngx_http_martech_replay_may(
 static void ngx_http_martech_replay_run(ngx_http_martech_replay_t *replay,
     ngx_http_martech_replay_job_e kind);
 static void ngx_http_martech_replay_completed(ngx_event_t *ev);
-static void ngx_http_martech_replay_adopted(ngx_http_martech_replay_t *replay);
-static void ngx_http_martech_replay_taken(
+static ngx_uint_t ngx_http_martech_replay_unreadable(
     ngx_http_martech_replay_t *replay);
+static void ngx_http_martech_replay_adopted(ngx_http_martech_replay_t *replay);
+static void ngx_http_martech_replay_strays(ngx_http_martech_replay_t *replay);
 static void ngx_http_martech_replay_send(ngx_http_martech_replay_t *replay);
 static void ngx_http_martech_replay_block(ngx_http_martech_replay_t *replay);
 static void ngx_http_martech_replay_put_off(
@@ -129,6 +132,13 @@ ngx_http_martech_replay_post(ngx_http_martech_worker_t *worker)
 }
 
 
+ngx_uint_t
+ngx_http_martech_replay_busy(ngx_http_martech_worker_t *worker)
+{
+    return worker->replay && worker->replay->busy;
+}
+
+
 static void
 ngx_http_martech_replay_wake(ngx_http_martech_replay_t *replay, ngx_msec_t ms)
 {
@@ -174,6 +184,11 @@ ngx_http_martech_replay_next(ngx_http_martech_replay_t *replay)
         }
 
         ngx_http_martech_replay_wake(replay, NGX_HTTP_MARTECH_REPLAY_PAUSE);
+        return;
+    }
+
+    if (spool->gone) {
+        ngx_http_martech_replay_wake(replay, NGX_HTTP_MARTECH_REPLAY_LOOK);
         return;
     }
 
@@ -284,6 +299,14 @@ ngx_http_martech_replay_completed(ngx_event_t *ev)
 
     replay->busy = 0;
 
+    if (replay->spool->gone) {
+        ngx_http_martech_spool_renew(replay->spool);
+    }
+
+    if (job->rc != 0 && ngx_http_martech_replay_unreadable(replay)) {
+        return;
+    }
+
     if (job->rc != 0) {
         ngx_http_martech_count(replay->worker, SPOOL_ERRORS, 1);
         ngx_http_martech_spool_log(replay->spool, &job->error,
@@ -317,29 +340,40 @@ ngx_http_martech_replay_completed(ngx_event_t *ev)
     }
 
     if (job->rc != 0) {
-
-        switch (job->error.err) {
-
-        case EBADMSG:
-
-            /* not even its head can be read */
-
-            job->damaged = 1;
-            break;
-
-        case NGX_ENOENT:
-
-            /* somebody else has deleted it */
-
-            break;
-
-        default:
-            ngx_http_martech_replay_put_off(replay);
-            return;
-        }
+        ngx_http_martech_replay_put_off(replay);
+        return;
     }
 
     ngx_http_martech_replay_run(replay, NGX_HTTP_MARTECH_REPLAY_END_JOB);
+}
+
+
+/* A segment that has lost its name or its head is not read again: 1. */
+
+static ngx_uint_t
+ngx_http_martech_replay_unreadable(ngx_http_martech_replay_t *replay)
+{
+    ngx_http_martech_replay_task_t  *job;
+
+    job = &replay->job;
+
+    if (job->kind != NGX_HTTP_MARTECH_REPLAY_READ_JOB || job->reading
+        || (job->error.err != ENOENT && job->error.err != EBADMSG))
+    {
+        return 0;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, replay->worker->log, job->error.err,
+                  "martech: spool: %s \"%s\" failed, %uL events are lost",
+                  job->error.step, job->error.file, replay->segment->records);
+
+    ngx_http_martech_count(replay->worker, SPOOL_ERRORS, 1);
+
+    job->damaged = (job->error.err == EBADMSG);
+
+    ngx_http_martech_replay_run(replay, NGX_HTTP_MARTECH_REPLAY_END_JOB);
+
+    return 1;
 }
 
 
@@ -384,12 +418,16 @@ ngx_http_martech_replay_adopted(ngx_http_martech_replay_t *replay)
                       "left where they are", replay->foreign);
     }
 
+    if (job->gone) {
+        ngx_http_martech_spool_renew(replay->spool);
+    }
+
     if (n == 0 && job->adoption.folders == 0) {
-        ngx_http_martech_replay_taken(replay);
+        ngx_http_martech_replay_strays(replay);
         return;
     }
 
-    replay->looks = 0;
+    replay->fruitless = 0;
 
     known = ngx_http_martech_stats_adopt(replay->worker->conf->zone, n);
 
@@ -399,33 +437,39 @@ ngx_http_martech_replay_adopted(ngx_http_martech_replay_t *replay)
 
 
 /*
- * There is no orphan, look after look, and yet events are counted as such:
- * workers of another master have adopted them, in an upgrade.
+ * Events that a worker has left on disk, and that nobody finds in so many
+ * looks: in an upgrade the workers of another master have adopted them.
+ * Should somebody find them later, they count as found.
  */
 
 static void
-ngx_http_martech_replay_taken(ngx_http_martech_replay_t *replay)
+ngx_http_martech_replay_strays(ngx_http_martech_replay_t *replay)
 {
     uint64_t         n;
     ngx_shm_zone_t  *zone;
 
     zone = replay->worker->conf->zone;
+
     n = ngx_http_martech_stats_orphans(zone);
 
-    if (n == 0 || n != replay->orphans || replay->job.adoption.failed > 0) {
-        replay->orphans = n;
-        replay->looks = 0;
+    if (n == 0 || n != replay->strays || replay->job.rc != 0) {
+        replay->strays = n;
+        replay->fruitless = 0;
         return;
     }
 
-    if (++replay->looks < NGX_HTTP_MARTECH_REPLAY_LOOKS) {
+    if (++replay->fruitless < NGX_HTTP_MARTECH_REPLAY_FRUITLESS
+        || ngx_http_martech_stats_forget(zone, n) != NGX_OK)
+    {
         return;
     }
 
-    replay->looks = 0;
+    ngx_log_error(NGX_LOG_WARN, replay->worker->log, 0,
+                  "martech: spool: %uL events of workers that have left are "
+                  "not found on disk: another master has taken them, or "
+                  "somebody has deleted them", n);
 
-    ngx_http_martech_count(replay->worker, SPOOL_TAKEN,
-                           ngx_http_martech_stats_adopt(zone, n));
+    ngx_http_martech_count(replay->worker, SPOOL_TAKEN, n);
 }
 
 

@@ -53,6 +53,8 @@ ngx_http_martech_replay_adopt(ngx_http_martech_replay_task_t *job)
     ngx_http_martech_store_error_t   err;
     ngx_http_martech_store_count_t  *count;
 
+    job->gone = ngx_http_martech_store_gone(job->store);
+
     job->rc = ngx_http_martech_store_adopt(job->store, job->first_id,
                                            job->adopted,
                                            NGX_HTTP_MARTECH_REPLAY_ADOPT,
@@ -218,6 +220,13 @@ ngx_http_martech_replay_end(ngx_http_martech_replay_task_t *job)
               ? ngx_http_martech_store_keep(job->store, job->id, &job->error)
               : ngx_http_martech_store_delete(job->store, job->id,
                                               &job->error);
+
+    if (job->rc != 0 && job->error.err == ENOENT) {
+
+        /* somebody was faster */
+
+        job->rc = 0;
+    }
 }
 
 

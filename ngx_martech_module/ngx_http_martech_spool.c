@@ -29,6 +29,8 @@ static void ngx_http_martech_spool_destroy(ngx_http_martech_spool_t *spool);
 static ngx_uint_t ngx_http_martech_spool_full(ngx_http_martech_spool_t *spool);
 static void ngx_http_martech_spool_flush_handler(ngx_event_t *ev);
 static void ngx_http_martech_spool_timer_handler(ngx_event_t *ev);
+static ngx_uint_t ngx_http_martech_spool_short(
+    ngx_http_martech_spool_t *spool);
 static void ngx_http_martech_spool_batch(ngx_http_martech_spool_t *spool);
 static ngx_int_t ngx_http_martech_spool_post(ngx_http_martech_spool_t *spool,
     ngx_http_martech_job_e kind);
@@ -280,7 +282,14 @@ ngx_http_martech_spool_next(ngx_http_martech_spool_t *spool)
         }
     }
 
-    if (!job->opened) {
+    if (spool->gone && ngx_http_martech_replay_busy(spool->worker)) {
+
+        /* it comes back to us */
+
+        return;
+    }
+
+    if (!job->opened || spool->gone) {
         (void) ngx_http_martech_spool_post(spool, NGX_HTTP_MARTECH_JOB_OPEN);
         return;
     }
@@ -315,12 +324,30 @@ ngx_http_martech_spool_next(ngx_http_martech_spool_t *spool)
         return;
     }
 
-    if ((job->file.fd == -1 || (job->spare.fd == -1 && job->file_records > 0))
-        && !ngx_exiting
+    if (ngx_http_martech_spool_short(spool) && !ngx_exiting
         && !ngx_http_martech_spool_full(spool))
     {
         (void) ngx_http_martech_spool_post(spool, NGX_HTTP_MARTECH_JOB_SPARE);
     }
+}
+
+
+/* 1 if a segment is to be made: to write to, or to have it in reserve. */
+
+static ngx_uint_t
+ngx_http_martech_spool_short(ngx_http_martech_spool_t *spool)
+{
+    if (spool->job.file.fd == -1) {
+        return 1;
+    }
+
+    if (spool->job.spare.fd != -1 || spool->job.file_records == 0) {
+        return 0;
+    }
+
+    return !spool->spare_failed
+           || ngx_current_msec - spool->spare_failed_since
+              >= NGX_HTTP_MARTECH_SPOOL_PAUSE;
 }
 
 

@@ -64,6 +64,7 @@ typedef struct {
     unsigned                         sync:1;      /* before it is done */
     unsigned                         lazy:1;      /* not after each write */
     unsigned                         full:1;      /* no segment may be added */
+    unsigned                         gone:1;      /* the folder, after -1 */
 
     int                              rc;          /* 0 or -1: error */
     ngx_http_martech_store_error_t   error;
@@ -91,6 +92,7 @@ typedef struct {
                                                          taken first */
     unsigned                            damaged:1;    /* the segment is */
     ngx_http_martech_store_record_t     record;
+    unsigned                            gone:1;       /* the folder is */
     uint64_t                            id;           /* of the segment */
     uint64_t                            progress;     /* to be noted, or 0 */
 
@@ -129,13 +131,17 @@ struct ngx_http_martech_spool_s {
     uint64_t                         ids_end;     /* of the job's ids */
     ngx_msec_t                       synced;
     ngx_msec_t                       failed_since;
+    ngx_msec_t                       spare_failed_since;
     time_t                           logged;
     ngx_event_t                      flush;       /* posted */
     ngx_event_t                      timer;       /* sync, retry */
     ngx_connection_t                 dummy;
     unsigned                         busy:1;      /* a thread has the job */
     unsigned                         failed:1;
+    unsigned                         spare_failed:1;
     unsigned                         dirty:1;     /* written, not synced */
+    unsigned                         gone:1;      /* the folder; the replay
+                                                     begins nothing */
     unsigned                         seal:1;      /* the replay wants it */
     unsigned                         opened:1;    /* its folder is there */
     unsigned                         closed:1;
@@ -159,6 +165,9 @@ void ngx_http_martech_job_close(ngx_http_martech_job_t *job);
 
 /* Asks for the segment that is being written, if it has records. */
 void ngx_http_martech_spool_seal(ngx_http_martech_spool_t *spool);
+
+/* The folder is gone: it is made once more, when the replay is idle. */
+void ngx_http_martech_spool_renew(ngx_http_martech_spool_t *spool);
 
 /* Has a thread do a task. */
 ngx_int_t ngx_http_martech_spool_task(ngx_http_martech_spool_t *spool,

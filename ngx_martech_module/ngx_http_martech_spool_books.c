@@ -19,6 +19,17 @@ ngx_http_martech_spool_seal(ngx_http_martech_spool_t *spool)
 }
 
 
+void
+ngx_http_martech_spool_renew(ngx_http_martech_spool_t *spool)
+{
+    spool->gone = 1;
+
+    if (!spool->flush.posted && !spool->closed) {
+        ngx_post_event(&spool->flush, &ngx_posted_events);
+    }
+}
+
+
 ngx_int_t
 ngx_http_martech_spool_add(ngx_http_martech_spool_t *spool,
     ngx_http_martech_sealed_t *sealed)

@@ -60,8 +60,19 @@ ngx_http_martech_spool_result(ngx_http_martech_spool_t *spool)
         spool->next_id = job->next_id;
     }
 
+    if (job->gone) {
+        spool->gone = 1;
+    }
+
     if (job->rc == 0) {
         spool->failed = 0;
+
+        if (job->kind == NGX_HTTP_MARTECH_JOB_OPEN) {
+            spool->gone = 0;
+
+        } else if (job->kind == NGX_HTTP_MARTECH_JOB_SPARE) {
+            spool->spare_failed = 0;
+        }
 
         if (job->kind == NGX_HTTP_MARTECH_JOB_WRITE && !job->sync) {
             spool->dirty = 1;
@@ -72,6 +83,16 @@ ngx_http_martech_spool_result(ngx_http_martech_spool_t *spool)
             spool->synced = ngx_current_msec;
             spool->dirty = 0;
         }
+
+    } else if (job->kind == NGX_HTTP_MARTECH_JOB_SPARE && job->file.fd != -1) {
+
+        /* there is still room in the segment that is being written */
+
+        ngx_http_martech_count(spool->worker, SPOOL_ERRORS, 1);
+        ngx_http_martech_spool_log(spool, &job->error, "no segment is in "
+                                   "reserve");
+        spool->spare_failed = 1;
+        spool->spare_failed_since = ngx_current_msec;
 
     } else {
         ngx_http_martech_count(spool->worker, SPOOL_ERRORS, 1);

@@ -238,10 +238,9 @@ ngx_http_martech_stats_orphan(ngx_http_martech_zone_t *ours,
 
 
 uint64_t
-ngx_http_martech_stats_adopt(ngx_shm_zone_t *zone, uint64_t found)
+ngx_http_martech_stats_orphans(ngx_shm_zone_t *zone)
 {
     ngx_uint_t                 i;
-    ngx_atomic_uint_t          n, orphans;
     ngx_http_martech_zone_t   *ours;
     ngx_http_martech_stats_t  *block;
 
@@ -257,6 +256,20 @@ ngx_http_martech_stats_adopt(ngx_shm_zone_t *zone, uint64_t found)
         }
     }
 
+    return ours->head->orphans;
+}
+
+
+uint64_t
+ngx_http_martech_stats_adopt(ngx_shm_zone_t *zone, uint64_t found)
+{
+    ngx_atomic_uint_t         n, orphans;
+    ngx_http_martech_zone_t  *ours;
+
+    ours = zone->data;
+
+    (void) ngx_http_martech_stats_orphans(zone);
+
     do {
         orphans = ours->head->orphans;
         n = ngx_min(orphans, found);
@@ -266,14 +279,15 @@ ngx_http_martech_stats_adopt(ngx_shm_zone_t *zone, uint64_t found)
 }
 
 
-uint64_t
-ngx_http_martech_stats_orphans(ngx_shm_zone_t *zone)
+ngx_int_t
+ngx_http_martech_stats_forget(ngx_shm_zone_t *zone, uint64_t n)
 {
     ngx_http_martech_zone_t  *ours;
 
     ours = zone->data;
 
-    return ours->head->orphans;
+    return ngx_atomic_cmp_set(&ours->head->orphans, n, 0) ? NGX_OK
+                                                          : NGX_DECLINED;
 }
 
 

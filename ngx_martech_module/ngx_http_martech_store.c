@@ -212,6 +212,15 @@ ngx_http_martech_store_lock(ngx_http_martech_store_t *store,
 }
 
 
+int
+ngx_http_martech_store_gone(const ngx_http_martech_store_t *store)
+{
+    struct stat  st;
+
+    return fstat(store->fd, &st) == 0 && st.st_nlink == 0;
+}
+
+
 void
 ngx_http_martech_store_close(ngx_http_martech_store_t *store)
 {

@@ -154,6 +154,9 @@ typedef struct {
 int ngx_http_martech_store_open(ngx_http_martech_store_t *store,
     const char *root, const char *name, ngx_http_martech_store_error_t *err);
 
+/* 1 when somebody has removed the folder: what is written there is lost. */
+int ngx_http_martech_store_gone(const ngx_http_martech_store_t *store);
+
 /* Gives up the lock; files stay and are orphans.  May be called twice. */
 void ngx_http_martech_store_close(ngx_http_martech_store_t *store);
 
@@ -217,6 +220,10 @@ int ngx_http_martech_store_file_create(ngx_http_martech_store_file_t *file,
 int ngx_http_martech_store_file_append(ngx_http_martech_store_file_t *file,
     const struct iovec *iov, size_t count,
     ngx_http_martech_store_error_t *err);
+
+/* 1 when somebody has deleted the file. */
+int ngx_http_martech_store_file_gone(
+    const ngx_http_martech_store_file_t *file);
 
 /*
  * Waits until all is on disk.  After a failure nobody knows what is, and a

@@ -357,6 +357,15 @@ ngx_http_martech_store_file_seal(ngx_http_martech_store_file_t *file,
 }
 
 
+int
+ngx_http_martech_store_file_gone(const ngx_http_martech_store_file_t *file)
+{
+    struct stat  st;
+
+    return fstat(file->fd, &st) == 0 && st.st_nlink == 0;
+}
+
+
 void
 ngx_http_martech_store_file_close(ngx_http_martech_store_file_t *file)
 {

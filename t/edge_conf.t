@@ -271,6 +271,48 @@ refused('server { listen 127.0.0.1:8080; location / { martech_status xml; } }',
         qr/"xml"/, 'an unknown format');
 
 
+# ---- the spool ----
+
+my $SPOOL = 'martech_redis %%REDIS%%; martech_spool %%PREFIX%%/spool';
+
+for my $more ('', 'max_size=2m segment=1m', 'sync=always', 'sync=interval',
+              'sync=interval:10ms', 'sync=interval:1m', 'after=10ms',
+              'after=5s', 'segment=1g max_size=2g', 'threads=default')
+{
+    accepted("$SPOOL $more; $SERVER", "a spool, $more");
+}
+
+accepted("martech_redis %%REDIS%%; martech_spool spool/; $SERVER",
+         'a spool below the prefix');
+
+refused("martech_spool; $SERVER", qr/invalid number of arguments/,
+        'a spool without a folder');
+refused("$SPOOL; martech_spool %%PREFIX%%/other; $SERVER",
+        qr/"martech_spool" directive is duplicate/, 'the spool twice');
+refused("$SPOOL threads=none; $SERVER", qr/unknown thread pool "none"/,
+        'a pool of threads that is none');
+refused("$SPOOL after=6s; $SERVER", qr/after=.*timeout=/,
+        'more patience than Redis has');
+refused("$SPOOL max_size=8m segment=5m; $SERVER", qr/at least twice segment=/,
+        'a spool with room for one segment');
+refused("martech_redis %%REDIS%%; martech_spool %%PREFIX%%/" . 'p' x 400
+        . "; $SERVER", qr/path that is too long/, 'a long path');
+refused("martech_redis %%REDIS%%; martech_spool %%PREFIX%%/no/parent; $SERVER",
+        qr{no/parent" failed \(2:}, 'a folder without its parent');
+refused('server { listen 127.0.0.1:8080; martech_spool %%PREFIX%%/spool; }',
+        qr/"martech_spool" directive is not allowed here/,
+        'a spool in a server');
+
+for my $wrong ('max_size=1m', 'max_size=lots', 'max_size=', 'segment=100k',
+               'segment=2g', 'sync=never', 'sync=interval:',
+               'sync=interval:5ms', 'sync=interval:2m', 'sync=always:1s',
+               'after=5ms', 'after=2m', 'after=', 'threads=', 'color=red',
+               'max_size')
+{
+    refused("$SPOOL $wrong; $SERVER", qr/"$wrong"/, "a spool, $wrong");
+}
+
+
 # ---- no trace ----
 
 my $connections = $redis->info('total_connections_received');

@@ -528,6 +528,36 @@ test_folder(void **state)
 
 
 static void
+test_gone(void **state)
+{
+    test_t                         *t;
+    ngx_http_martech_store_t        store;
+    ngx_http_martech_store_file_t   file;
+
+    t = *state;
+
+    test_ok(ngx_http_martech_store_open(&store, t->root, "second", &t->err),
+            t);
+    test_ok(ngx_http_martech_store_file_create(&file, &store, 1, 0, 0, 0,
+                                               &t->err), t);
+
+    assert_false(ngx_http_martech_store_gone(&store));
+    assert_false(ngx_http_martech_store_file_gone(&file));
+
+    assert_int_equal(unlink(test_path(t, "second/0000000001.seg")), 0);
+    assert_true(ngx_http_martech_store_file_gone(&file));
+    assert_false(ngx_http_martech_store_gone(&store));
+
+    assert_int_equal(unlink(test_path(t, "second/lock")), 0);
+    assert_int_equal(rmdir(test_path(t, "second")), 0);
+    assert_true(ngx_http_martech_store_gone(&store));
+
+    ngx_http_martech_store_file_close(&file);
+    ngx_http_martech_store_close(&store);
+}
+
+
+static void
 test_folder_refused(void **state)
 {
     size_t                     i;
@@ -1619,6 +1649,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         test_case(test_folder),
         test_case(test_folder_refused),
+        test_case(test_gone),
         test_case(test_denied),
         test_case(test_round),
         test_case(test_create_fails),
