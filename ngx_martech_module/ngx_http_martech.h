@@ -329,9 +329,11 @@ struct ngx_http_martech_node_s {
     time_t                           logged;       /* last repeat of a fault */
     ngx_event_t                      reconnect;
     ngx_event_t                      flush;        /* posted, once a round */
+    ngx_event_t                      rest;         /* the end of a rest */
     ngx_connection_t                 dummy;        /* for timers' log lines */
     unsigned                         refused:1;    /* full, or cannot write */
     unsigned                         paused:1;     /* see cluster */
+    unsigned                         resting:1;    /* likewise */
 };
 
 
@@ -665,7 +667,8 @@ void ngx_http_martech_redis_close(ngx_http_martech_worker_t *worker);
 /*
  * cluster: _push gives a record to the node of its shard.  _moved: the node
  * has answered that another one has it; NGX_DECLINED: we cannot go there.
- * _settle: all replies of the node are in.  _lost: it cannot be reached.
+ * _settle: all replies of the node are in.  _rest: its rest is over.
+ * _lost: it cannot be reached.
  * _used: it has a shard, or records.  _start: the first connection.  _seed:
  * the node at the next of the configured addresses.
  */
@@ -675,6 +678,7 @@ void ngx_http_martech_cluster_push(ngx_http_martech_worker_t *worker,
 ngx_int_t ngx_http_martech_cluster_moved(ngx_http_martech_node_t *node,
     ngx_http_martech_record_t *record);
 void ngx_http_martech_cluster_settle(ngx_http_martech_node_t *node);
+void ngx_http_martech_cluster_rest(ngx_event_t *ev);
 void ngx_http_martech_cluster_lost(ngx_http_martech_node_t *node);
 ngx_uint_t ngx_http_martech_cluster_used(ngx_http_martech_node_t *node);
 void ngx_http_martech_cluster_start(ngx_http_martech_worker_t *worker);

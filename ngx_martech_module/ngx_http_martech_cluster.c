@@ -12,14 +12,19 @@
  * answer sends nothing more until all of its replies are in; what it refused
  * and what it has not sent yet, in this order, then goes to the nodes that own
  * the shards.
+ *
+ * While a slot is given from one node to another each of them may say that it
+ * is the other's.  What has gone to and fro many times goes slowly from then
+ * on, until one of them takes it.
  */
 
 
 #include "ngx_http_martech.h"
 
 
-/* refused so often in a row, a record is nowhere at home */
+/* refused so often in a row, a record goes slowly */
 #define NGX_HTTP_MARTECH_MOVES_MAX     16
+#define NGX_HTTP_MARTECH_REST          20        /* ms */
 
 /* an ASK is good for so long; then the shard's owner may have changed */
 #define NGX_HTTP_MARTECH_ASKING_TIME   1000      /* ms */
@@ -133,8 +138,7 @@ ngx_http_martech_cluster_moved(ngx_http_martech_node_t *node,
     worker = node->worker;
 
     if (worker->conf->server.mode != NGX_HTTP_MARTECH_MODE_CLUSTER
-        || record->dropped
-        || record->moves >= NGX_HTTP_MARTECH_MOVES_MAX)
+        || record->dropped)
     {
         return NGX_DECLINED;
     }
@@ -160,7 +164,13 @@ ngx_http_martech_cluster_moved(ngx_http_martech_node_t *node,
     shard->next = to;
     shard->next_asking = (node->resp.text[0] == 'A');
 
-    record->moves++;
+    if (record->moves < NGX_HTTP_MARTECH_MOVES_MAX) {
+        record->moves++;
+
+    } else {
+        node->resting = 1;
+    }
+
     ngx_http_martech_count(worker, MOVED, 1);
 
     ngx_http_martech_record_place(record, &node->moved,
@@ -200,6 +210,15 @@ ngx_http_martech_cluster_settle(ngx_http_martech_node_t *node)
         return;
     }
 
+    if (node->resting) {
+
+        if (!node->rest.timer_set) {
+            ngx_add_timer(&node->rest, NGX_HTTP_MARTECH_REST);
+        }
+
+        return;
+    }
+
     node->paused = 0;
 
     for (i = 0; i < worker->conf->shards; i++) {
@@ -234,10 +253,38 @@ ngx_http_martech_cluster_settle(ngx_http_martech_node_t *node)
             continue;
         }
 
+        /* a node that has been dead for long is not waited for */
+
+        if (record->kind == NGX_HTTP_MARTECH_RECORD_EVENT
+            && record->spooling == NGX_HTTP_MARTECH_SPOOLING_NO)
+        {
+            ngx_http_martech_record_place(record, NULL,
+                                          NGX_HTTP_MARTECH_RECORD_NOWHERE);
+            ngx_http_martech_redis_submit(worker, record);
+            continue;
+        }
+
         ngx_http_martech_cluster_push(worker, record);
     }
 
     ngx_http_martech_node_post(node);
+}
+
+
+void
+ngx_http_martech_cluster_rest(ngx_event_t *ev)
+{
+    ngx_connection_t         *dummy;
+    ngx_http_martech_node_t  *node;
+
+    dummy = ev->data;
+    node = dummy->data;
+
+    node->resting = 0;
+
+    if (ngx_queue_empty(&node->sent)) {
+        ngx_http_martech_cluster_settle(node);
+    }
 }
 
 

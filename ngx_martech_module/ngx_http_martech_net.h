@@ -402,5 +402,8 @@ struct ngx_http_martech_sentinel_s {
 void ngx_http_martech_sentinel(ngx_http_martech_sentinel_t *sentinel);
 void ngx_http_martech_sentinel_cancel(ngx_http_martech_sentinel_t *sentinel);
 
+/* The master it gave was of no use: another one is asked first. */
+void ngx_http_martech_sentinel_doubt(ngx_http_martech_sentinel_t *sentinel);
+
 
 #endif /* _NGX_HTTP_MARTECH_NET_H_INCLUDED_ */

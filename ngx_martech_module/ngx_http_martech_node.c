@@ -62,6 +62,11 @@ ngx_http_martech_node_init(ngx_http_martech_node_t *node,
     node->flush.data = &node->dummy;
     node->flush.log = worker->log;
 
+    node->rest.handler = ngx_http_martech_cluster_rest;
+    node->rest.data = &node->dummy;
+    node->rest.log = worker->log;
+    node->rest.cancelable = 1;
+
     node->wait.kind = NGX_HTTP_MARTECH_RECORD_WAIT;
     node->wait.decided = 1;
     node->wait.node = node;
@@ -301,6 +306,7 @@ ngx_http_martech_node_fail(ngx_http_martech_node_t *node, ngx_err_t err,
     ngx_add_timer(&node->reconnect, delay);
 
     if (!ready) {
+        ngx_http_martech_sentinel_doubt(&worker->sentinel);
         ngx_http_martech_cluster_lost(node);
     }
 
@@ -528,6 +534,10 @@ ngx_http_martech_node_close(ngx_http_martech_node_t *node)
 
     if (node->reconnect.timer_set) {
         ngx_del_timer(&node->reconnect);
+    }
+
+    if (node->rest.timer_set) {
+        ngx_del_timer(&node->rest);
     }
 
     ngx_http_martech_node_set(node, NGX_HTTP_MARTECH_NODE_CLOSED);

@@ -49,6 +49,30 @@ ngx_http_martech_sentinel_cancel(ngx_http_martech_sentinel_t *sentinel)
 }
 
 
+/*
+ * A sentinel that was cut off from the others goes on naming the master that
+ * it knew.
+ */
+
+void
+ngx_http_martech_sentinel_doubt(ngx_http_martech_sentinel_t *sentinel)
+{
+    ngx_uint_t  i, first;
+
+    if (!sentinel->ordered) {
+        return;
+    }
+
+    first = sentinel->order[0];
+
+    for (i = 1; i < sentinel->server->nendpoints; i++) {
+        sentinel->order[i - 1] = sentinel->order[i];
+    }
+
+    sentinel->order[i - 1] = first;
+}
+
+
 static void
 ngx_http_martech_sentinel_ask(ngx_http_martech_sentinel_t *sentinel)
 {
