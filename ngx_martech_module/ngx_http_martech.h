@@ -379,6 +379,7 @@ struct ngx_http_martech_worker_s {
     ngx_http_martech_replay_t       *replay;
     ngx_msec_t                       patience;     /* with Redis */
     ngx_msec_t                       swept;
+    ngx_msec_t                       leaving_since;    /* 0: it stays */
     ngx_event_t                      sweep;
     unsigned                         expired:1;    /* may stay no longer */
     unsigned                         closed:1;     /* takes nothing more */

@@ -18,9 +18,15 @@
 /* with half of the buffer full, patience is that many times shorter */
 #define NGX_HTTP_MARTECH_HURRY        10
 #define NGX_HTTP_MARTECH_SWEEP_PAUSE  20         /* ms */
+#define NGX_HTTP_MARTECH_SWEEP_MAX    500        /* ms, from one to the next */
+
+/* ms, patience of a worker that leaves */
+#define NGX_HTTP_MARTECH_PARTING      1000
 
 
 static void ngx_http_martech_redis_sweep_handler(ngx_event_t *ev);
+static void ngx_http_martech_redis_leaving(ngx_http_martech_worker_t *worker);
+static void ngx_http_martech_redis_expire(ngx_http_martech_worker_t *worker);
 static ngx_msec_t ngx_http_martech_redis_sweep_list(
     ngx_http_martech_worker_t *worker, ngx_queue_t *list,
     ngx_msec_t patience);
@@ -225,7 +231,8 @@ ngx_http_martech_redis_update(ngx_http_martech_worker_t *worker)
                                && !ngx_http_martech_redis_hopeful(worker);
 
     if (!worker->sweep.timer_set) {
-        ngx_add_timer(&worker->sweep, worker->patience);
+        ngx_add_timer(&worker->sweep, ngx_min(worker->patience,
+                                              NGX_HTTP_MARTECH_SWEEP_MAX));
     }
 }
 
@@ -237,7 +244,45 @@ ngx_http_martech_redis_sweep_handler(ngx_event_t *ev)
 
     dummy = ev->data;
 
+    if (ngx_exiting) {
+        ngx_http_martech_redis_leaving(dummy->data);
+    }
+
     ngx_http_martech_redis_sweep(dummy->data);
+}
+
+
+/*
+ * NGINX tells of the end of worker_shutdown_timeout by connections, and a
+ * worker without Redis may have none.  Nor does it stay longer than its
+ * clients would have waited when the disk does not take events either.
+ */
+
+static void
+ngx_http_martech_redis_leaving(ngx_http_martech_worker_t *worker)
+{
+    ngx_msec_t        stayed;
+    ngx_core_conf_t  *ccf;
+
+    if (worker->leaving_since == 0) {
+        worker->leaving_since = ngx_max(ngx_current_msec, 1);
+    }
+
+    if (worker->expired) {
+        return;
+    }
+
+    stayed = ngx_current_msec - worker->leaving_since;
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(ngx_cycle->conf_ctx,
+                                           ngx_core_module);
+
+    if ((ccf->shutdown_timeout > 0 && stayed >= ccf->shutdown_timeout)
+        || (stayed >= worker->conf->server.timeout
+            && !ngx_http_martech_redis_hopeful(worker)))
+    {
+        ngx_http_martech_redis_expire(worker);
+    }
 }
 
 
@@ -261,6 +306,10 @@ ngx_http_martech_redis_sweep(ngx_http_martech_worker_t *worker)
             patience /= NGX_HTTP_MARTECH_HURRY;
         }
 
+        if (ngx_exiting) {
+            patience = ngx_min(patience, NGX_HTTP_MARTECH_PARTING);
+        }
+
         for (i = 0; i < worker->nnodes; i++) {
             node = &worker->nodes[i];
 
@@ -280,6 +329,8 @@ ngx_http_martech_redis_sweep(ngx_http_martech_worker_t *worker)
     }
 
     if (worker->live > 0) {
+        next = ngx_min(next, NGX_HTTP_MARTECH_SWEEP_MAX);
+
         ngx_add_timer(&worker->sweep,
                       ngx_max(next, NGX_HTTP_MARTECH_SWEEP_PAUSE));
     }
@@ -343,15 +394,22 @@ ngx_http_martech_redis_shutdown(ngx_http_martech_worker_t *worker,
     c->close = 0;
 
     if (c->error) {
-        worker->expired = 1;
-        worker->deadline.cancelable = 1;
-
-        if (worker->spool == NULL) {
-            ngx_http_martech_park_fail(worker);
-        }
-
-        ngx_http_martech_redis_update(worker);
+        ngx_http_martech_redis_expire(worker);
     }
+}
+
+
+static void
+ngx_http_martech_redis_expire(ngx_http_martech_worker_t *worker)
+{
+    worker->expired = 1;
+    worker->deadline.cancelable = 1;
+
+    if (worker->spool == NULL) {
+        ngx_http_martech_park_fail(worker);
+    }
+
+    ngx_http_martech_redis_update(worker);
 }
 
 

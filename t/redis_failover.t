@@ -272,7 +272,8 @@ is($s->{events_received}, $s->{events_stored} + $s->{events_spooled}
    + $s->{events_rejected} + $s->{events_dropped} + $s->{events_waiting},
    'the ledger of events holds') or diag(to_json($s));
 is($s->{events_spooled} + $s->{spool_found},
-   $s->{spool_replayed} + $s->{spool_waiting} + $s->{spool_lost},
+   $s->{spool_replayed} + $s->{spool_waiting} + $s->{spool_lost}
+       + $s->{spool_taken},
    'the ledger of the spool holds') or diag(to_json($s));
 
 $t->done();

@@ -220,7 +220,7 @@ is(join(' ', folders($t->dir() . '/spool8080')), '', 'no folder is left');
 
 {
     my $other = $t->nginx(conf(8081, after => '4s'),
-                          main => 'worker_shutdown_timeout 1s;');
+                          main => 'worker_shutdown_timeout 2s;');
     my $to = $t->port(8081);
 
     ready($other, $to);
@@ -246,11 +246,46 @@ is(join(' ', folders($t->dir() . '/spool8080')), '', 'no folder is left');
     my @old = $other->workers();
 
     $other->reload();
-    gone(2.5, 'patience above the shutdown time-out', @old);
-    is((grep { $_->[0]->response()->{status} == 200 } @parked), 0,
-       'its clients are cut');
-    comes_back($to, 'and their events stored', map { $_->[1] } @parked);
+    is((grep { $_->[0]->response()->{status} == 200 } @parked), 10,
+       'a worker that leaves has less patience, and answers');
+    gone(3, 'patience above the shutdown time-out', @old);
+    comes_back($to, 'patience above the shutdown time-out',
+               map { $_->[1] } @parked);
     ok($other->stop(), 'nginx stops');
+}
+
+
+# ---- neither Redis nor disk ----
+
+{
+    my $shim = $t->shim(folder => $t->dir() . '/spool8082');
+    my $conf = conf(8082) =~ s/martech_collect;/martech_ack memory;
+            martech_collect;/r =~ s/timeout=5s/timeout=2s/r;
+    my $other = $t->nginx($conf, $shim->preload());
+    my $to = $t->port(8082);
+
+    ready($other, $to);
+    $redis->kill_now();
+    $shim->fail('pwrite', error => 'EIO');
+
+    for (1 .. 5) {
+        post($to, '/v1/track', { event => 'E', userId => 'u' });
+    }
+
+    my @old = $other->workers();
+
+    $other->reload();
+    gone(4, 'with neither redis nor disk', @old);
+
+    my $s = status($to);
+
+    cmp_ok($s->{dropped}{left}, '>', 0,
+           'what was acknowledged from memory is counted');
+    is($s->{dropped}{left}, $s->{events_received}, 'all of it');
+    ok($other->logged(qr/martech: \d+ events without an answer/), 'and logged');
+    $shim->pass();
+    $redis->start();
+    comes_back($to, 'with neither redis nor disk');
 }
 
 $t->done();

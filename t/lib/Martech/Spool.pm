@@ -15,7 +15,8 @@ sub books {
     my ($s) = @_;
     my $events = $s->{events_stored} + $s->{events_spooled}
         + $s->{events_rejected} + $s->{events_dropped} + $s->{events_waiting};
-    my $disk = $s->{spool_replayed} + $s->{spool_waiting} + $s->{spool_lost};
+    my $disk = $s->{spool_replayed} + $s->{spool_waiting} + $s->{spool_lost}
+        + $s->{spool_taken};
 
     return "$s->{events_received} received, $events in the books"
         if $s->{events_received} != $events;
