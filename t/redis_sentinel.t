@@ -218,6 +218,10 @@ my $safe = server("@sentinels sentinel=martech timeout=5s "
 
 wait_until(sub { status($safe)->{spool_ready} == 1 }, 10, 'spool is ready');
 
+# a replica that has just come back may take its time once
+wait_until(sub { event($safe, 'warm') eq 'redis' }, 10, 'replicas answer');
+wait_until(sub { status($safe)->{spool_waiting} == 0 }, 10, 'spool is empty');
+
 my ($found, %ack) = (0);
 
 for my $n (1 .. 20) {
