@@ -72,6 +72,13 @@ main() {
     [ -n "$PLAN" ] || build
     echo "chaos: seed $SEED, $SECONDS_OF_CHAOS s"
 
+    # Processes are killed here, not machines: what a process has written is
+    # there in memory as on disk, and the run does not depend on how slow the
+    # disk is.  Faults of the disk are made by the run itself.
+    if [ -z "${TMPDIR:-}" ] && [ -w /dev/shm ]; then
+        export TMPDIR=/dev/shm
+    fi
+
     for topology in $TOPOLOGIES; do
         t/chaos/run "$topology" "$SEED" "$SECONDS_OF_CHAOS" $PLAN &
         pids+=($!)
