@@ -731,9 +731,9 @@ ngx_int_t ngx_http_martech_handshake_reply(ngx_http_martech_node_t *node);
 /*
  * spool: _accepts: an event has a chance to be written.  _put takes a record
  * to be written; NGX_DECLINED: it does not take any now; _take does so in any
- * case, for _finish.  _forget takes it
- * back unless it is being written.  _finish writes all of them at once, in
- * this thread; _close lets go of the files.
+ * case, for _finish.  _forget takes it back unless it is being written.
+ * _finish writes all of them at once, in this thread; _close lets go of the
+ * files.
  */
 ngx_int_t ngx_http_martech_spool_init(ngx_http_martech_worker_t *worker);
 ngx_uint_t ngx_http_martech_spool_accepts(ngx_http_martech_worker_t *worker);

@@ -85,9 +85,9 @@ ngx_http_martech_job_open(ngx_http_martech_job_t *job)
 
     job->opened = 1;
 
-    /* a full spool is found out by who writes */
+    /* whether there is room for a segment is found out by who writes */
 
-    return job->full ? 0 : ngx_http_martech_job_file(job);
+    return 0;
 }
 
 

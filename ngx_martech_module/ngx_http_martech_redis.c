@@ -193,7 +193,12 @@ ngx_http_martech_redis_refused(ngx_http_martech_worker_t *worker,
      * connection finds that Redis writes again.
      */
 
-    if (later && record->slot == NULL) {
+    /* a shard of another node: no new connection to this one helps */
+
+    if (later && record->slot == NULL
+        && (class != NGX_HTTP_MARTECH_REDIS_MOVED
+            || worker->conf->server.mode == NGX_HTTP_MARTECH_MODE_CLUSTER))
+    {
         record->moves = 0;
         return NGX_DECLINED;
     }
@@ -222,6 +227,16 @@ ngx_http_martech_redis_update(ngx_http_martech_worker_t *worker)
     if ((worker->live == 0 && !ngx_http_martech_replay_pending(worker))
         || worker->expired || worker->closed)
     {
+        worker->sweep.cancelable = 1;
+        return;
+    }
+
+    if (worker->live == 0 && worker->leaving_since
+        && ngx_current_msec - worker->leaving_since
+           >= worker->conf->server.timeout)
+    {
+        /* only a replay, and for too long: at worst it is sent twice */
+
         worker->sweep.cancelable = 1;
         return;
     }
@@ -450,11 +465,11 @@ ngx_http_martech_redis_close(ngx_http_martech_worker_t *worker)
 {
     ngx_uint_t  i;
 
-    if (worker->sweep.timer_set) {
-        ngx_del_timer(&worker->sweep);
-    }
-
     for (i = 0; i < worker->nnodes; i++) {
         ngx_http_martech_node_close(&worker->nodes[i]);
+    }
+
+    if (worker->sweep.timer_set) {
+        ngx_del_timer(&worker->sweep);
     }
 }

@@ -588,7 +588,7 @@ ngx_http_martech_replay_ended(ngx_http_martech_replay_t *replay)
 
     segment = replay->segment;
 
-    if (replay->job.rc != 0 && replay->job.error.err != NGX_ENOENT) {
+    if (replay->job.rc != 0) {
 
         /* it is still there, and would be sent again */
 

@@ -501,7 +501,7 @@ ngx_http_martech_spool_finish(ngx_http_martech_worker_t *worker)
     spool->closed = 1;
     spool->failed = 0;
 
-    if (!ngx_queue_empty(&spool->waiting) && !job->opened) {
+    if (!ngx_queue_empty(&spool->waiting) && (!job->opened || spool->gone)) {
         ngx_http_martech_spool_prepare(spool, NGX_HTTP_MARTECH_JOB_OPEN);
         ngx_http_martech_job_run(job, worker->log);
         ngx_http_martech_spool_result(spool);
@@ -530,7 +530,6 @@ ngx_http_martech_spool_finish(ngx_http_martech_worker_t *worker)
     if (spool->flush.posted) {
         ngx_delete_posted_event(&spool->flush);
     }
-
 }
 
 

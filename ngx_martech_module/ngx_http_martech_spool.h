@@ -2,7 +2,7 @@
 /*
  * Copyright (C) ngx_martech_module contributors
  *
- * The spool of a worker, as its two files share it: spool writes segments,
+ * The spool of a worker, as its files share it: spool writes segments,
  * replay reads them.  All members belong to the event loop, but for those of
  * a job while a thread has it.
  */
@@ -127,7 +127,8 @@ struct ngx_http_martech_spool_s {
     size_t                           room;        /* in the segment */
     uint64_t                         bytes;       /* of sealed segments */
     uint64_t                         open_bytes;  /* of the others */
-    ngx_queue_t                      sealed;      /* by id */
+    ngx_queue_t                      sealed;      /* by id, and those
+                                                     put off behind */
     uint64_t                         ids_end;     /* of the job's ids */
     ngx_msec_t                       synced;
     ngx_msec_t                       failed_since;

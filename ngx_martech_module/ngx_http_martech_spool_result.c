@@ -36,8 +36,6 @@ ngx_http_martech_spool_completed(ngx_event_t *ev)
 }
 
 
-/* What the job has done, told to everybody concerned. */
-
 void
 ngx_http_martech_spool_result(ngx_http_martech_spool_t *spool)
 {

@@ -69,7 +69,7 @@ static ngx_http_martech_metric_t
         { "spool_lost", "events on disk that could not be read again" },
     [NGX_HTTP_MARTECH_COUNT_SPOOL_TAKEN] =
         { "spool_taken", "events on disk that the workers of another master "
-          "have taken over" },
+          "have taken over, or that are gone" },
     [NGX_HTTP_MARTECH_COUNT_SPOOL_WRITES] =
         { "spool_writes", "batches written to disk" },
     [NGX_HTTP_MARTECH_COUNT_SPOOL_ERRORS] =
