@@ -41,7 +41,6 @@ static int ngx_http_martech_store_aside(const ngx_http_martech_store_t *store,
 static int ngx_http_martech_store_reserve(
     const ngx_http_martech_store_t *store, int aside, uint64_t id,
     char *name, size_t room, ngx_http_martech_store_error_t *err);
-static int ngx_http_martech_store_total_dir(int fd, uint64_t *bytes);
 
 
 int
@@ -604,92 +603,6 @@ ngx_http_martech_store_move(const ngx_http_martech_store_t *from,
     }
 
     return 0;
-}
-
-
-int
-ngx_http_martech_store_total(const char *root, uint64_t *bytes,
-    ngx_http_martech_store_error_t *err)
-{
-    DIR                       *d;
-    int                        fd, rc;
-    const char                *name;
-    ngx_http_martech_store_t   store;
-
-    *bytes = 0;
-
-    memset(&store, 0, sizeof(ngx_http_martech_store_t));
-    store.root = root;
-
-    d = opendir(root);
-    if (d == NULL) {
-        return ngx_http_martech_store_fail(err, &store, NULL, "listing");
-    }
-
-    rc = 0;
-
-    while (rc == 0) {
-        name = ngx_http_martech_store_readdir(d);
-
-        if (name == NULL) {
-            rc = (errno == 0) ? 0 : -1;
-            break;
-        }
-
-        fd = openat(dirfd(d), name, NGX_HTTP_MARTECH_STORE_DIR);
-
-        if (fd != -1) {
-            rc = ngx_http_martech_store_total_dir(fd, bytes);
-            (void) close(fd);
-
-        } else if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP) {
-            rc = -1;
-        }
-    }
-
-    if (rc == -1) {
-        rc = ngx_http_martech_store_fail(err, &store, NULL, "listing");
-    }
-
-    (void) closedir(d);
-
-    return rc;
-}
-
-
-/* A file that goes meanwhile counts nothing. */
-
-static int
-ngx_http_martech_store_total_dir(int fd, uint64_t *bytes)
-{
-    DIR         *d;
-    int          error;
-    const char  *name;
-    struct stat  st;
-
-    d = ngx_http_martech_store_opendir(fd);
-    if (d == NULL) {
-        return -1;
-    }
-
-    for ( ;; ) {
-        name = ngx_http_martech_store_readdir(d);
-        if (name == NULL) {
-            break;
-        }
-
-        if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0
-            && S_ISREG(st.st_mode))
-        {
-            *bytes += (uint64_t) st.st_blocks * 512;
-        }
-    }
-
-    error = errno;
-    (void) closedir(d);
-    errno = error;
-
-    return (error == 0) ? 0 : -1;
 }
 
 

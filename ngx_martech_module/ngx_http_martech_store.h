@@ -198,10 +198,6 @@ int ngx_http_martech_store_adopt(ngx_http_martech_store_t *store,
     ngx_http_martech_store_adoption_t *result,
     ngx_http_martech_store_error_t *err);
 
-/* The bytes that all files below ROOT take on disk. */
-int ngx_http_martech_store_total(const char *root, uint64_t *bytes,
-    ngx_http_martech_store_error_t *err);
-
 
 /*
  * Creates a segment with size bytes reserved on disk (none when the file

@@ -1184,8 +1184,7 @@ test_list(void **state)
 static void
 test_keep(void **state)
 {
-    test_t    *t;
-    uint64_t   bytes;
+    test_t  *t;
 
     t = *state;
 
@@ -1203,11 +1202,6 @@ test_keep(void **state)
     test_error(ngx_http_martech_store_keep(&t->store, 1, &t->err), t, ENOENT,
                "/own/0000000001.seg");
     assert_int_equal(test_names(t, "damaged"), 2);
-
-    test_ok(ngx_http_martech_store_total(t->root, &bytes, &t->err), t);
-    assert_true(bytes >= 1024 && bytes < TEST_SIZE);
-    test_error(ngx_http_martech_store_total(test_path(t, "no"), &bytes,
-                                            &t->err), t, ENOENT, "/no");
 }
 
 
