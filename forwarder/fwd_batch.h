@@ -79,8 +79,14 @@ void fwd_batch_seal(fwd_batch_t *batch);
 /* Forgets the records, to build them anew. */
 void fwd_batch_reset_records(fwd_batch_t *batch);
 
-/* fwd_dest.c: the kind is through with the batch; outcome is set. */
+/* fwd_judge.c: the kind is through with the batch; outcome is set. */
 void fwd_batch_done(fwd_batch_t *batch);
+
+/*
+ * fwd_dest.c: frees a batch and its items; the events are in Redis and will
+ * be loaded again.
+ */
+void fwd_batch_forget(fwd_batch_t *batch);
 
 
 #endif /* _FWD_BATCH_H_INCLUDED_ */

@@ -59,6 +59,90 @@ typedef struct {
 } fwd_file_target_t;
 
 
+/* A list of texts of the configuration. */
+typedef struct {
+    const char          **list;
+    size_t                count;
+} fwd_words_t;
+
+
+/* Which events a destination gets. */
+typedef struct {
+    uint64_t              enabled;
+    fwd_words_t           sources;       /* none: all */
+    fwd_words_t           events;        /* patterns of names; with "!" in
+                                            front: not these; none: all */
+    fwd_words_t           consent;       /* purposes that must be granted */
+    fwd_words_t           high;          /* patterns: these go first */
+    const char           *when;          /* text of a jq program, or NULL */
+    uint64_t              rollout;       /* persons of 10,000 */
+    const char           *suppress;      /* file with ids, or NULL */
+} fwd_wanted_conf_t;
+
+
+typedef enum {
+    FWD_RATE_EVENTS = 0,
+    FWD_RATE_REQUESTS,
+    FWD_RATE_BYTES
+} fwd_rate_unit_t;
+
+
+/* At most count of a unit in any window of that length, all loops of all
+   processes together. */
+typedef struct {
+    uint64_t              count;
+    uint64_t              unit;          /* fwd_rate_unit_t */
+    uint64_t              window_ms;
+} fwd_rate_conf_t;
+
+
+typedef struct {
+    uint64_t              percent;       /* opens at this share of failures */
+    uint64_t              count;         /* ... of at least that many ... */
+    uint64_t              window_ms;     /* ... in the last so long */
+    uint64_t              in_a_row;      /* or after that many in a row ... */
+    uint64_t              row_ms;        /* ... without a success so long */
+    uint64_t              open_ms;       /* first time before a probe */
+    uint64_t              cap_ms;        /* longest */
+} fwd_breaker_conf_t;
+
+
+typedef enum {
+    FWD_ORDER_NONE = 0,
+    FWD_ORDER_PERSON              /* events of a person one after another */
+} fwd_order_t;
+
+
+/* What a time-out after the request was sent means for its events. */
+typedef enum {
+    FWD_AMBIGUOUS_RETRY = 0,      /* perhaps twice */
+    FWD_AMBIGUOUS_DEAD,           /* a person decides */
+    FWD_AMBIGUOUS_DONE            /* perhaps never */
+} fwd_ambiguous_t;
+
+
+typedef enum {
+    FWD_MODE_SEND = 0,
+    FWD_MODE_DRY_RUN,             /* map and frame, do not send */
+    FWD_MODE_SHADOW               /* and compare with another destination */
+} fwd_mode_t;
+
+
+/* How a destination is delivered to, beside its limits. */
+typedef struct {
+    fwd_rate_conf_t      *rates;
+    size_t                rates_count;
+    fwd_breaker_conf_t    breaker;
+    uint64_t              max_age_ms;    /* of an event; 0: no limit */
+    uint64_t              order;         /* fwd_order_t */
+    uint64_t              ambiguous;     /* fwd_ambiguous_t */
+    uint64_t              mode;          /* fwd_mode_t */
+    const char           *shadow_of;     /* destination to compare with */
+    const char           *fallback;      /* destination, or NULL */
+    uint64_t              fallback_after_ms;  /* the breaker is open so long */
+} fwd_policy_conf_t;
+
+
 typedef struct {
     const char           *name;
     const char           *use;           /* folder of the description */
@@ -66,10 +150,18 @@ typedef struct {
     const fwd_desc_t     *desc;
     const char          **values;        /* of desc->settings, or NULL */
     fwd_limits_t          limits;
+    fwd_wanted_conf_t     wanted;
+    fwd_policy_conf_t     policy;
     fwd_http_target_t     http;
     fwd_file_target_t     file;
 
     yaml_node_t          *settings_node;
+    yaml_node_t          *priority_node; /* while reading only */
+    yaml_node_t          *rate_node;
+    yaml_node_t          *breaker_node;
+    yaml_node_t          *sources_node;
+    yaml_node_t          *events_node;
+    yaml_node_t          *consent_node;
 } fwd_dest_conf_t;
 
 
@@ -81,6 +173,16 @@ typedef struct {
     uint64_t              database;
     const char           *user;          /* NULL: none */
     const char           *password;      /* NULL: none */
+
+    uint64_t              cluster;       /* 1: address is one of its nodes */
+    const char           *sentinel;      /* name of the master; NULL: none */
+    fwd_words_t           sentinels;     /* HOST:PORT; then no address */
+    const char           *sentinel_password;
+    uint64_t              tls;           /* 1: with the files below */
+    const char           *tls_ca;        /* file or folder; NULL: system's */
+    const char           *tls_cert;
+    const char           *tls_key;
+    const char           *tls_server_name;
 } fwd_redis_conf_t;
 
 
@@ -97,6 +199,13 @@ typedef struct {
     uint64_t              log_attempts;  /* 1: all, 0: failed ones */
     const char           *destinations_path;
     uint64_t              shutdown_timeout_ms;
+    uint64_t              loops;         /* processes; 0: one a processor */
+    uint64_t              dedup_window_ms;    /* 0: off */
+    uint64_t              dedup_max;     /* events remembered a shard */
+    uint64_t              map_timeout_ms;     /* of one event */
+    uint64_t              map_memory;    /* bytes of a loop process; 0: any */
+    const char           *metrics;       /* HOST:PORT or unix:/PATH of the
+                                            status server; NULL: none */
 
     fwd_dest_conf_t      *dests;
     size_t                dests_count;

@@ -16,6 +16,7 @@
 #include "fwd_engine.h"
 #include "fwd_map.h"
 #include "fwd_queue.h"
+#include "fwd_stats.h"
 
 
 /*
@@ -39,6 +40,7 @@ struct fwd_dest_s {
     const fwd_dest_conf_t  *conf;
     const fwd_kind_t     *kind;
     void                 *ctx;           /* of the kind */
+    fwd_dest_stats_t     *stats;         /* never NULL */
     fwd_map_t            *map;           /* NULL: events go as they are */
     uint32_t              index;
 

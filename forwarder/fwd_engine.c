@@ -47,10 +47,14 @@ fwd_engine_start(fwd_engine_t *engine, fwd_core_t *core,
     fwd_args_init(&engine->args);
     fwd_reader_tape_init(&engine->tape);
 
+    engine->stats = calloc(1, sizeof(fwd_loop_stats_t)
+                              + conf->dests_count * sizeof(fwd_dest_stats_t));
     engine->dests = calloc(conf->dests_count, sizeof(fwd_dest_t));
     engine->shards = calloc(conf->shards, sizeof(fwd_shard_t));
 
-    if (engine->dests == NULL || engine->shards == NULL) {
+    if (engine->stats == NULL || engine->dests == NULL
+        || engine->shards == NULL)
+    {
         return fwd_error(err, "out of memory");
     }
 
@@ -88,6 +92,10 @@ fwd_engine_start(fwd_engine_t *engine, fwd_core_t *core,
     engine->redis = fwd_redis_create(core, &conf->redis, "commands",
                                      &scripts, &handler);
     engine->reader = fwd_reader_create(engine);
+
+    for (i = 0; i < conf->shards; i++) {
+        engine->shards[i].redis = engine->redis;
+    }
 
     if (engine->redis == NULL || engine->reader == NULL) {
         return fwd_error(err, "out of memory");
@@ -283,6 +291,7 @@ fwd_engine_free(fwd_engine_t *engine)
 
     free(engine->shards);
     free(engine->dests);
+    free(engine->stats);
     fwd_reader_tape_free(&engine->tape);
     fwd_args_free(&engine->args);
 }

@@ -16,11 +16,13 @@
 #include "fwd_event.h"
 #include "fwd_redis.h"
 #include "fwd_script.h"
+#include "fwd_stats.h"
 
 
 struct fwd_engine_s {
     fwd_core_t           *core;
     const fwd_config_t   *conf;
+    fwd_loop_stats_t     *stats;         /* never NULL */
     fwd_redis_t          *redis;         /* all commands but reading */
     fwd_reader_t         *reader;
     fwd_args_t            args;          /* of the command being built */

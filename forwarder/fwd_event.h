@@ -32,6 +32,7 @@ typedef struct {
     martech_str_t         text;          /* canonical event, JSON */
     martech_str_t         to;            /* only destination, or empty */
     martech_str_t         request_id;    /* context.martech.requestId */
+    martech_str_t         traceparent;   /* context.martech.traceparent */
 } fwd_event_t;
 
 

@@ -54,7 +54,7 @@ fwd_queue_fetch(fwd_queue_t *queue)
     fwd_args_text(args, "COUNT");
     fwd_args_number(args, FWD_LOAD_MAX);
 
-    if (fwd_args_send(args, engine->redis, fwd_fetch_reply, load, 0)
+    if (fwd_args_send(args, queue->shard->redis, fwd_fetch_reply, load, 0)
         != FWD_OK)
     {
         fwd_load_free(load);

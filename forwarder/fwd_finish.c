@@ -70,7 +70,7 @@ fwd_queue_flush(void *data)
 
         while (!fwd_list_empty(&queue->finished[i])
                && fwd_shard_owned(queue->shard)
-               && fwd_redis_is_up(queue->shard->engine->redis))
+               && fwd_redis_is_up(queue->shard->redis))
         {
             if (fwd_step_send(queue, (fwd_finish_t) i) != FWD_OK) {
                 return;                  /* the shard's tick tries again */
@@ -134,7 +134,7 @@ fwd_step_send(fwd_queue_t *queue, fwd_finish_t how)
 
     queue->steps_count++;
 
-    if (fwd_args_send(args, engine->redis, fwd_step_reply, step, 0)
+    if (fwd_args_send(args, queue->shard->redis, fwd_step_reply, step, 0)
         != FWD_OK)
     {
         queue->steps_count--;
@@ -235,7 +235,7 @@ fwd_step_reply(void *data, redisReply *reply)
 
     queue->steps_count--;
 
-    rc = fwd_script_result(shard->engine->redis, reply);
+    rc = fwd_script_result(shard->redis, reply);
 
     switch (rc) {
 

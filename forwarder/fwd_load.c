@@ -165,7 +165,7 @@ fwd_load_range(fwd_load_t *load, uint32_t from, uint32_t to, uint32_t count,
     fwd_args_text(args, "COUNT");
     fwd_args_number(args, count);
 
-    rc = fwd_args_send(args, shard->engine->redis, cb, load, 0);
+    rc = fwd_args_send(args, shard->redis, cb, load, 0);
 
     if (rc == FWD_OK) {
         load->pending++;

@@ -48,7 +48,12 @@ static const char *const  fwd_outcome_names[] = {
     [FWD_OUTCOME_PAUSED] = "paused",
     [FWD_OUTCOME_MAP_ERROR] = "map_error",
     [FWD_OUTCOME_DROPPED] = "dropped",
-    [FWD_OUTCOME_MISSING] = "missing"
+    [FWD_OUTCOME_MISSING] = "missing",
+    [FWD_OUTCOME_DUPLICATE] = "duplicate",
+    [FWD_OUTCOME_CREDENTIALS] = "credentials",
+    [FWD_OUTCOME_STOP] = "stop",
+    [FWD_OUTCOME_AMBIGUOUS] = "ambiguous",
+    [FWD_OUTCOME_EXPIRED] = "expired"
 };
 
 

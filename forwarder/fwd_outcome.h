@@ -23,7 +23,15 @@ typedef enum {
                                      again as it is, no attempt is used */
     FWD_OUTCOME_MAP_ERROR,        /* the map failed: dead letter */
     FWD_OUTCOME_DROPPED,          /* the map gave no record: finished */
-    FWD_OUTCOME_MISSING           /* the event is not in Redis any more */
+    FWD_OUTCOME_MISSING,          /* the event is not in Redis any more */
+    FWD_OUTCOME_DUPLICATE,        /* the vendor had it already: done */
+    FWD_OUTCOME_CREDENTIALS,      /* refused: the destination is parked, no
+                                     attempt is used */
+    FWD_OUTCOME_STOP,             /* the vendor's account or endpoint is
+                                     gone: the destination is parked */
+    FWD_OUTCOME_AMBIGUOUS,        /* sent, but the answer never came */
+    FWD_OUTCOME_EXPIRED,          /* too old to be sent */
+    FWD_OUTCOME_COUNT
 } fwd_outcome_t;
 
 

@@ -58,7 +58,7 @@ fwd_recover_step(fwd_shard_t *shard)
     fwd_args_number(args, FWD_RECOVER_COUNT);
     fwd_args_number(args, fwd_wall_ms());
 
-    shard->rereading = (fwd_args_send(args, engine->redis, fwd_recover_reply,
+    shard->rereading = (fwd_args_send(args, shard->redis, fwd_recover_reply,
                                       shard, 0)
                         == FWD_OK);
 }
@@ -74,7 +74,7 @@ fwd_recover_reply(void *data, redisReply *reply)
     shard->rereading = 0;
     log = shard->engine->core->log;
 
-    rc = fwd_script_result(shard->engine->redis, reply);
+    rc = fwd_script_result(shard->redis, reply);
 
     if (rc == FWD_FENCED) {
         fwd_shard_fenced(shard);
@@ -150,7 +150,7 @@ fwd_shard_reread(fwd_shard_t *shard)
     fwd_args_add(args, shard->in.data, shard->in.len);
     fwd_args_id(args, shard->reread);
 
-    shard->rereading = (fwd_args_send(args, engine->redis, fwd_reread_reply,
+    shard->rereading = (fwd_args_send(args, shard->redis, fwd_reread_reply,
                                       shard, 0)
                         == FWD_OK);
 }
@@ -175,7 +175,7 @@ fwd_reread_reply(void *data, redisReply *reply)
         fwd_shard_error(shard, "read pending", reply);
 
         if (fwd_redis_is_away(reply)) {
-            fwd_redis_reconnect(shard->engine->redis, reply->str);
+            fwd_redis_reconnect(shard->redis, reply->str);
         }
 
         /* perhaps the group is gone: from the start again */

@@ -91,7 +91,7 @@ fwd_queue_fetch_due(fwd_queue_t *queue)
     fwd_args_text(args, "0");
     fwd_args_number(args, FWD_LOAD_MAX + queue->items.count);
 
-    if (fwd_args_send(args, engine->redis, fwd_retry_due_reply, load, 0)
+    if (fwd_args_send(args, queue->shard->redis, fwd_retry_due_reply, load, 0)
         != FWD_OK)
     {
         fwd_load_free(load);
@@ -116,7 +116,7 @@ fwd_queue_fetch_due(fwd_queue_t *queue)
     fwd_args_text(args, "0");
     fwd_args_text(args, "1");
 
-    if (fwd_args_send(args, engine->redis, fwd_retry_next_reply, queue, 0)
+    if (fwd_args_send(args, queue->shard->redis, fwd_retry_next_reply, queue, 0)
         != FWD_OK)
     {
         queue->due_ms = 0;
@@ -263,7 +263,7 @@ fwd_retry_tries(fwd_load_t *load)
         fwd_args_id(args, load->ids[i]);
     }
 
-    if (fwd_args_send(args, queue->shard->engine->redis,
+    if (fwd_args_send(args, queue->shard->redis,
                       fwd_retry_tries_reply, load, 0)
         != FWD_OK)
     {
@@ -435,7 +435,7 @@ fwd_retry_scan_step(fwd_queue_t *queue, const char *cursor)
     fwd_args_text(args, "COUNT");
     fwd_args_number(args, FWD_RETRY_SCAN_COUNT);
 
-    queue->scanning = (fwd_args_send(args, queue->shard->engine->redis,
+    queue->scanning = (fwd_args_send(args, queue->shard->redis,
                                      fwd_retry_scan_reply, queue, 0)
                        == FWD_OK);
 }

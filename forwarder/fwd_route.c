@@ -153,7 +153,7 @@ fwd_shard_route(void *data)
     args = &shard->engine->args;
     count = fwd_route_args(shard, args);
 
-    if (fwd_args_send(args, shard->engine->redis, fwd_route_reply, shard, 0)
+    if (fwd_args_send(args, shard->redis, fwd_route_reply, shard, 0)
         == FWD_OK)
     {
         shard->routing_count = count;
@@ -274,7 +274,7 @@ fwd_route_reply(void *data, redisReply *reply)
     fwd_rc_t      rc;
     fwd_shard_t  *shard = data;
 
-    rc = fwd_script_result(shard->engine->redis, reply);
+    rc = fwd_script_result(shard->redis, reply);
 
     if (rc == FWD_FENCED) {
         fwd_shard_fenced(shard);

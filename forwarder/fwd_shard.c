@@ -322,7 +322,7 @@ fwd_shard_claim(fwd_shard_t *shard)
     shard->claimed_ms = fwd_core_now_ms(engine->core);
     fwd_shard_set(shard, FWD_SHARD_CLAIMING);
 
-    if (fwd_args_send(args, engine->redis, fwd_shard_claim_reply, shard, 0)
+    if (fwd_args_send(args, shard->redis, fwd_shard_claim_reply, shard, 0)
         != FWD_OK)
     {
         fwd_shard_later(shard);
@@ -340,7 +340,7 @@ fwd_shard_claim_reply(void *data, redisReply *reply)
         return;                          /* fwd_shard_down() has run */
     }
 
-    rc = fwd_script_result(shard->engine->redis, reply);
+    rc = fwd_script_result(shard->redis, reply);
 
     if (rc == FWD_OK
         && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2)
@@ -466,7 +466,7 @@ fwd_shard_renew(fwd_shard_t *shard)
 
     shard->sent_ms = fwd_core_now_ms(shard->engine->core);
 
-    shard->renewing = (fwd_args_send(args, shard->engine->redis,
+    shard->renewing = (fwd_args_send(args, shard->redis,
                                      fwd_shard_renew_reply, shard, 0)
                        == FWD_OK);
 }
@@ -480,7 +480,7 @@ fwd_shard_renew_reply(void *data, redisReply *reply)
 
     shard->renewing = 0;
 
-    rc = fwd_script_result(shard->engine->redis, reply);
+    rc = fwd_script_result(shard->redis, reply);
 
     switch (rc) {
 
@@ -576,7 +576,7 @@ fwd_shard_release(fwd_shard_t *shard)
     fwd_args_add(args, shard->owner.data, shard->owner.len);
     fwd_args_number(args, shard->epoch);
 
-    if (fwd_args_send(args, shard->engine->redis, fwd_shard_release_reply,
+    if (fwd_args_send(args, shard->redis, fwd_shard_release_reply,
                       shard, 0)
         == FWD_OK)
     {

@@ -48,6 +48,8 @@ typedef struct {
 
 struct fwd_shard_s {
     fwd_engine_t         *engine;
+    fwd_redis_t          *redis;         /* who serves the shard; of the
+                                            engine */
     uint32_t              index;
     fwd_shard_state_t     state;         /* set by fwd_shard_set() only */
 

@@ -80,7 +80,7 @@ fwd_shard_trim(fwd_shard_t *shard)
         }
     }
 
-    if (fwd_args_send(args, engine->redis, fwd_trim_reply, shard, 0)
+    if (fwd_args_send(args, shard->redis, fwd_trim_reply, shard, 0)
         == FWD_OK)
     {
         shard->trimming = 1;
@@ -126,7 +126,7 @@ fwd_trim_reply(void *data, redisReply *reply)
 
     shard->trimming = 0;
 
-    rc = fwd_script_result(shard->engine->redis, reply);
+    rc = fwd_script_result(shard->redis, reply);
 
     if (rc == FWD_FENCED) {
         fwd_shard_fenced(shard);
@@ -167,7 +167,7 @@ fwd_shard_find_strangers(fwd_shard_t *shard)
 
     /* if it is lost the connection is, and we are asked again */
 
-    if (fwd_args_send(args, shard->engine->redis, fwd_strangers_reply, shard,
+    if (fwd_args_send(args, shard->redis, fwd_strangers_reply, shard,
                       0)
         != FWD_OK)
     {
@@ -331,7 +331,7 @@ fwd_stranger_scan(fwd_shard_t *shard, fwd_stranger_t *stranger)
 
     /* replies come in order: the next scan without an answer is this one */
 
-    if (fwd_args_send(args, shard->engine->redis, fwd_stranger_scan_reply,
+    if (fwd_args_send(args, shard->redis, fwd_stranger_scan_reply,
                       shard, 0)
         != FWD_OK)
     {
