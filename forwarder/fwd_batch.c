@@ -12,7 +12,9 @@
 #include "fwd_batch.h"
 
 
-#define FWD_BATCH_SIZE_MIN  16
+#define FWD_BATCH_SIZE_MIN     16
+#define FWD_BATCH_REASONS_MAX  (256 * 1024)
+#define FWD_BATCH_HEADERS_MAX  8192
 
 
 static fwd_rc_t fwd_batch_record(fwd_batch_t *batch, martech_str_t text);
@@ -30,7 +32,21 @@ fwd_batch_create(fwd_core_t *core, fwd_dest_t *dest)
 
     batch->core = core;
     batch->dest = dest;
+    batch->refs = 1;
     fwd_buf_init(&batch->mapped, FWD_BATCH_MAPPED_MAX);
+    fwd_buf_init(&batch->reasons, FWD_BATCH_REASONS_MAX);
+    fwd_buf_init(&batch->exchange.request_headers, FWD_BATCH_HEADERS_MAX);
+    fwd_buf_init(&batch->exchange.headers, FWD_BATCH_HEADERS_MAX);
+    fwd_buf_init(&batch->exchange.answer, FWD_EXCHANGE_ANSWER_MAX);
+
+    return batch;
+}
+
+
+fwd_batch_t *
+fwd_batch_ref(fwd_batch_t *batch)
+{
+    batch->refs++;
 
     return batch;
 }
@@ -39,11 +55,16 @@ fwd_batch_create(fwd_core_t *core, fwd_dest_t *dest)
 void
 fwd_batch_free(fwd_batch_t *batch)
 {
-    if (batch == NULL) {
+    if (batch == NULL || --batch->refs != 0) {
         return;
     }
 
+    fwd_buf_free(&batch->exchange.request_headers);
+    fwd_buf_free(&batch->exchange.headers);
+    fwd_buf_free(&batch->exchange.answer);
+    fwd_buf_free(&batch->reasons);
     fwd_buf_free(&batch->mapped);
+    free(batch->verdicts);
     free(batch->records);
     free(batch->record_items);
     free(batch->items);
@@ -193,4 +214,62 @@ fwd_batch_reset_records(fwd_batch_t *batch)
     batch->bytes = 0;
     batch->mapped_used = 0;
     fwd_buf_reset(&batch->mapped);
+}
+
+
+void
+fwd_batch_reset_outcome(fwd_batch_t *batch)
+{
+    batch->outcome = FWD_OUTCOME_RETRY;
+    batch->status = 0;
+    batch->wait_ms = 0;
+    batch->reason[0] = '\0';
+    batch->decided = 0;
+    batch->whole = 0;
+    batch->answer_error = 0;
+    batch->connect_failed = 0;
+
+    free(batch->verdicts);
+    batch->verdicts = NULL;
+    memset(&batch->said, 0, sizeof(batch->said));
+    fwd_buf_reset(&batch->reasons);
+
+    fwd_buf_reset(&batch->exchange.request_headers);
+    fwd_buf_reset(&batch->exchange.headers);
+    fwd_buf_reset(&batch->exchange.answer);
+    batch->exchange.part = 0;
+    batch->exchange.requested = 0;
+}
+
+
+/* They stand in the order of the items. */
+
+uint32_t
+fwd_batch_records(const fwd_batch_t *batch, uint32_t item, uint32_t *count)
+{
+    uint32_t  low, high, middle, n;
+
+    low = 0;
+    high = batch->records_count;
+
+    while (low < high) {
+        middle = low + (high - low) / 2;
+
+        if (batch->record_items[middle] < item) {
+            low = middle + 1;
+
+        } else {
+            high = middle;
+        }
+    }
+
+    n = low;
+
+    while (n < batch->records_count && batch->record_items[n] == item) {
+        n++;
+    }
+
+    *count = n - low;
+
+    return low;
 }

@@ -18,10 +18,27 @@
 
 
 #define FWD_BATCH_MAPPED_MAX  (256 * 1024 * 1024)
+#define FWD_EXCHANGE_ANSWER_MAX  4096    /* bytes of an answer kept */
+
+
+/*
+ * What went over the wire, for dead letters; empty while all goes well.  The
+ * constant part of the request stands in the target of the destination.
+ */
+typedef struct {
+    fwd_buf_t             request_headers;  /* "Name: value\n", of this one */
+    fwd_buf_t             headers;       /* of the answer, some */
+    fwd_buf_t             answer;        /* its beginning */
+    uint32_t              part;          /* the record, if each is a request
+                                            of its own */
+    unsigned              requested:1;   /* a request was made */
+} fwd_exchange_t;
 
 
 struct fwd_batch_s {
     fwd_link_t            link;
+    uint32_t              refs;          /* dead letters that wait to be
+                                            written keep their batch */
     fwd_core_t           *core;
     fwd_dest_t           *dest;
 
@@ -49,14 +66,34 @@ struct fwd_batch_s {
     uint64_t              wait_ms;       /* of THROTTLED and PAUSED: hold the
                                             destination; 0: not asked */
     char                  reason[256];   /* for the log, never personal */
+    fwd_verdict_t        *verdicts;      /* of each record; NULL: all have
+                                            the outcome above */
+    fwd_verdict_t         said;          /* about all of them */
+    fwd_buf_t             reasons;       /* texts of these, vendor's words:
+                                            never logged */
+    fwd_exchange_t        exchange;
+    unsigned              decided:1;     /* by the destination's answer.jq:
+                                            no second thoughts */
+    unsigned              whole:1;       /* REJECTED means each event: not to
+                                            be split */
+    unsigned              answer_error:1;    /* answer.jq failed */
+    unsigned              connect_failed:1;  /* no connection came about */
 };
 
 
 /* NULL if out of memory. */
 fwd_batch_t *fwd_batch_create(fwd_core_t *core, fwd_dest_t *dest);
 
-/* Frees the batch, not its items. */
+/* Gives a reference back; the last one frees the batch, not its items. */
 void fwd_batch_free(fwd_batch_t *batch);
+fwd_batch_t *fwd_batch_ref(fwd_batch_t *batch);
+
+/* Forgets what came of an attempt; the next one begins. */
+void fwd_batch_reset_outcome(fwd_batch_t *batch);
+
+/* The records of an item: index of the first, and their number. */
+uint32_t fwd_batch_records(const fwd_batch_t *batch, uint32_t item,
+    uint32_t *count);
 
 /* Adds an item without records. */
 fwd_rc_t fwd_batch_add(fwd_batch_t *batch, fwd_item_t *item) FWD_MUST_CHECK;

@@ -15,6 +15,7 @@
 #include "../martech/martech_shard.h"
 
 #include "fwd_config.h"
+#include "fwd_digest.h"
 #include "fwd_secret.h"
 #include "fwd_target.h"
 #include "fwd_units.h"
@@ -137,11 +138,21 @@ static const fwd_field_t  fwd_config_log_fields[] = {
 };
 
 
+static const char *const  fwd_config_timeouts[] = {
+    "retry", "dead", "done", NULL
+};
+
 static const fwd_field_t  fwd_config_dest_fields[] = {
     { .name = "use", .kind = FWD_FIELD_STRING, .required = 1,
       .offset = offsetof(fwd_dest_conf_t, use), .min = "1", .max = "32" },
     { .name = "settings", .kind = FWD_FIELD_NODE,
       .offset = offsetof(fwd_dest_conf_t, settings_node) },
+    { .name = "max_age", .kind = FWD_FIELD_TIME, .dflt = "0",
+      .offset = offsetof(fwd_dest_conf_t, policy.max_age_ms),
+      .min = "0", .max = "365d" },
+    { .name = "on_timeout", .kind = FWD_FIELD_WORD, .dflt = "retry",
+      .offset = offsetof(fwd_dest_conf_t, policy.ambiguous),
+      .words = fwd_config_timeouts },
     FWD_LIMITS_FIELDS(fwd_dest_conf_t, limits),
     { .name = NULL }
 };
@@ -166,6 +177,7 @@ fwd_config_load(fwd_config_t *conf, const char *file, fwd_report_t *report)
 
     root.raw.conf = &root.conf;
     root.conf.file = file;
+    fwd_digest_file(root.conf.digest, file);
     fwd_config_read(&y, &root.raw);
 
     fwd_yaml_close(&y);

@@ -12,6 +12,7 @@
 
 #include "fwd.h"
 #include "fwd_desc.h"
+#include "fwd_digest.h"
 #include "fwd_log.h"
 #include "fwd_pool.h"
 #include "fwd_sign.h"
@@ -44,6 +45,8 @@ typedef struct {
     const char           *url;           /* may hold a secret: never shown */
     const char          **headers;       /* "Name: value", constant ones */
     size_t                headers_count;
+    const char           *url_shown;     /* the same with "***" for secrets */
+    const char          **headers_shown;
     const char           *idempotency_header;  /* name, or NULL */
     uint64_t              method;
     uint64_t              framing;
@@ -189,6 +192,7 @@ typedef struct {
 typedef struct {
     fwd_pool_t            pool;
     const char           *file;
+    char                  digest[FWD_DIGEST_MAX];  /* of the file's text */
 
     fwd_redis_conf_t      redis;
     const char           *prefix;

@@ -20,8 +20,8 @@
 #define FWD_DESC_WORDS_MAX  32
 
 
-static fwd_rc_t fwd_desc_map(fwd_desc_t *desc, fwd_report_t *report,
-    fwd_pool_t *pool);
+static fwd_rc_t fwd_desc_program(const char **out, const char *file,
+    fwd_report_t *report, fwd_pool_t *pool);
 static void fwd_desc_settings(fwd_yaml_t *y, fwd_desc_t *desc);
 static void fwd_desc_words(fwd_yaml_t *y, yaml_node_t *node,
     const char *path, fwd_setting_t *setting);
@@ -258,7 +258,12 @@ fwd_desc_load(fwd_desc_t **out, const char *folder, const char *name,
 
     fwd_yaml_close(&y);
 
-    if (fwd_desc_map(desc, report, pool) != FWD_OK
+    desc->map_file = fwd_pool_printf(pool, "%s/map.jq", folder);
+    desc->answer_file = fwd_pool_printf(pool, "%s/answer.jq", folder);
+
+    if (fwd_desc_program(&desc->map, desc->map_file, report, pool) != FWD_OK
+        || fwd_desc_program(&desc->answer, desc->answer_file, report, pool)
+           != FWD_OK
         || report->count != errors)
     {
         return FWD_ERROR;
@@ -436,17 +441,18 @@ fwd_desc_file(fwd_yaml_t *y, fwd_desc_t *desc)
 }
 
 
+/* *out stays NULL if there is no such file. */
+
 static fwd_rc_t
-fwd_desc_map(fwd_desc_t *desc, fwd_report_t *report, fwd_pool_t *pool)
+fwd_desc_program(const char **out, const char *file, fwd_report_t *report,
+    fwd_pool_t *pool)
 {
     int      fd;
     char    *text;
     size_t   len;
     ssize_t  n;
 
-    desc->map_file = fwd_pool_printf(pool, "%s/map.jq", desc->folder);
-
-    fd = open(desc->map_file, O_RDONLY|O_CLOEXEC|O_NONBLOCK);
+    fd = open(file, O_RDONLY|O_CLOEXEC|O_NONBLOCK);
 
     if (fd == -1) {
 
@@ -454,7 +460,7 @@ fwd_desc_map(fwd_desc_t *desc, fwd_report_t *report, fwd_pool_t *pool)
             return FWD_OK;
         }
 
-        fwd_report(report, desc->map_file, 0, "cannot be opened: %s",
+        fwd_report(report, file, 0, "cannot be opened: %s",
                    strerror(errno));
         return FWD_ERROR;
     }
@@ -470,13 +476,13 @@ fwd_desc_map(fwd_desc_t *desc, fwd_report_t *report, fwd_pool_t *pool)
     (void) close(fd);
 
     if (n < 0 || len > FWD_MAP_SIZE_MAX || memchr(text, '\0', len) != NULL) {
-        fwd_report(report, desc->map_file, 0,
+        fwd_report(report, file, 0,
                    "cannot be read, holds a zero byte, or has more than "
                    "%d bytes", FWD_MAP_SIZE_MAX);
         return FWD_ERROR;
     }
 
-    desc->map = text;
+    *out = text;
 
     return FWD_OK;
 }

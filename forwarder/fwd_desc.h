@@ -111,6 +111,8 @@ typedef struct {
     fwd_desc_file_t       file;
     const char           *map;           /* program text, or NULL */
     const char           *map_file;
+    const char           *answer;        /* likewise, what answers mean */
+    const char           *answer_file;
 
     yaml_node_t          *settings_node;
     yaml_node_t          *http_node;
@@ -147,8 +149,9 @@ void fwd_limits_default(fwd_limits_t *limits, fwd_pool_t *pool);
 void fwd_limits_read(fwd_yaml_t *y, const char *path, fwd_limits_t *limits);
 
 /*
- * Loads folder/destination.yaml and folder/map.jq.  FWD_ERROR with reports
- * if anything is wrong; then the description must not be used.
+ * Loads folder/destination.yaml, and folder/map.jq and folder/answer.jq if
+ * they are there.  FWD_ERROR with reports if anything is wrong; then the
+ * description must not be used.
  */
 fwd_rc_t fwd_desc_load(fwd_desc_t **desc, const char *folder,
     const char *name, fwd_report_t *report, fwd_pool_t *pool) FWD_MUST_CHECK;

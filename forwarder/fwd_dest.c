@@ -10,11 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fwd_dead.h"
 #include "fwd_dest.h"
 #include "fwd_gate.h"
 #include "fwd_shard.h"
 
 
+#define FWD_DEST_VERSIONS_MAX  1024
 #define FWD_DEST_EVENT_BYTES  4096        /* of an event not yet seen */
 #define FWD_DEST_RETRY_MIN    64         /* retries in memory, at least */
 #define FWD_DEST_WAIT_MAX_MS  30000      /* clocks may be set: look again */
@@ -39,6 +41,7 @@ fwd_rc_t
 fwd_dest_init(fwd_dest_t *dest, fwd_engine_t *engine,
     const fwd_dest_conf_t *conf, uint32_t index, fwd_error_t *err)
 {
+    fwd_buf_t     versions;
     fwd_report_t  report;
 
     dest->engine = engine;
@@ -68,6 +71,12 @@ fwd_dest_init(fwd_dest_t *dest, fwd_engine_t *engine,
             return fwd_error(err, "%s", report.texts[0]);
         }
     }
+
+    fwd_buf_init(&versions, FWD_DEST_VERSIONS_MAX);
+    fwd_dead_versions(&versions, conf, engine->conf->digest);
+    dest->versions = fwd_pool_string((fwd_pool_t *) &engine->conf->pool,
+                                     versions.data, versions.len);
+    fwd_buf_free(&versions);
 
     return dest->kind->create(&dest->ctx, engine->core, conf, err);
 }
@@ -344,10 +353,7 @@ fwd_dest_send(fwd_dest_t *dest)
         }
 
         batch->started_us = uv_hrtime() / 1000;
-        batch->outcome = FWD_OUTCOME_RETRY;
-        batch->status = 0;
-        batch->wait_ms = 0;
-        batch->reason[0] = '\0';
+        fwd_batch_reset_outcome(batch);
 
         fwd_fail(dest->engine->core, FWD_FAIL_BEFORE_SEND);
 

@@ -42,6 +42,7 @@ struct fwd_dest_s {
     void                 *ctx;           /* of the kind */
     fwd_dest_stats_t     *stats;         /* never NULL */
     fwd_map_t            *map;           /* NULL: events go as they are */
+    const char           *versions;      /* of a dead letter: JSON */
     uint32_t              index;
 
     fwd_link_t            again;         /* batches to be sent as they are:
@@ -61,6 +62,7 @@ struct fwd_dest_s {
     uint32_t              turn;          /* fresh batches since a retry */
     uint32_t              next_fetch;    /* where the next load starts */
     uint32_t              paused_count;  /* pauses in a row */
+    uint32_t              gone_count;    /* answers 404 or 410 in a row */
     uint64_t              hold_ms;       /* monotonic, nothing sent before */
     uint64_t              due_ms;        /* wall clock, no retry of any queue
                                             is due before */

@@ -22,6 +22,7 @@
 #define FWD_EVENT_ID_MAX       400       /* bytes of 100 characters */
 #define FWD_EVENT_SOURCE_MAX   64
 #define FWD_EVENT_NAME_MAX     64        /* bytes of "to" */
+#define FWD_EVENT_TRACEPARENT  55        /* bytes of a traceparent */
 
 
 typedef struct {
@@ -30,12 +31,21 @@ typedef struct {
     martech_str_t         source;
     martech_str_t         text;
     martech_str_t         to;
+
+    /* slices of text */
+    martech_str_t         request_id;
+    martech_str_t         traceparent;
 } fwd_event_fields_t;
 
 
 static void fwd_event_fields(fwd_event_fields_t *f, const redisReply *list);
 static const char *fwd_event_check(fwd_reader_tape_t *rt,
-    const fwd_event_fields_t *f, martech_str_t *request_id);
+    fwd_event_fields_t *f);
+static martech_str_t fwd_event_member(const fwd_reader_tape_t *rt,
+    uint32_t node, const char *name);
+static martech_str_t fwd_event_slice(const fwd_event_t *ev,
+    const fwd_event_fields_t *f, martech_str_t from);
+static int fwd_event_traceparent_valid(martech_str_t text);
 static fwd_rc_t fwd_event_scan(fwd_reader_tape_t *rt, martech_str_t text);
 static int fwd_event_id_valid(martech_str_t id);
 static int fwd_event_source_valid(martech_str_t source);
@@ -88,7 +98,6 @@ fwd_event_read(fwd_reader_tape_t *rt, fwd_idmap_t *store,
     fwd_id_t             id;
     const char          *bad;
     fwd_event_t         *ev;
-    martech_str_t        request_id;
     fwd_event_fields_t   f;
 
     if (fwd_event_id(entry, &id) != FWD_OK || entry->elements < 2) {
@@ -106,8 +115,7 @@ fwd_event_read(fwd_reader_tape_t *rt, fwd_idmap_t *store,
 
     fwd_event_fields(&f, entry->element[1]);
 
-    memset(&request_id, 0, sizeof(request_id));
-    bad = fwd_event_check(rt, &f, &request_id);
+    bad = fwd_event_check(rt, &f);
 
     ev = fwd_event_create(store, id, &f);
     if (ev == NULL) {
@@ -116,9 +124,10 @@ fwd_event_read(fwd_reader_tape_t *rt, fwd_idmap_t *store,
 
     ev->bad = bad;
 
-    if (request_id.len != 0) {
-        ev->request_id.data = ev->text.data + (request_id.data - f.text.data);
-        ev->request_id.len = request_id.len;
+    ev->request_id = fwd_event_slice(ev, &f, f.request_id);
+
+    if (fwd_event_traceparent_valid(f.traceparent)) {
+        ev->traceparent = fwd_event_slice(ev, &f, f.traceparent);
     }
 
     return ev;
@@ -197,8 +206,7 @@ fwd_event_fields(fwd_event_fields_t *f, const redisReply *list)
 /* NULL if all is well, else the reason. */
 
 static const char *
-fwd_event_check(fwd_reader_tape_t *rt, const fwd_event_fields_t *f,
-    martech_str_t *request_id)
+fwd_event_check(fwd_reader_tape_t *rt, fwd_event_fields_t *f)
 {
     uint32_t  node;
 
@@ -227,16 +235,86 @@ fwd_event_check(fwd_reader_tape_t *rt, const fwd_event_fields_t *f,
         return "event";
     }
 
-    node = martech_json_pointer(&rt->tape, 0, "/context/martech/requestId");
+    node = martech_json_pointer(&rt->tape, 0, "/context/martech");
+
+    if (node != MARTECH_JSON_NONE) {
+        f->request_id = fwd_event_member(rt, node, "/requestId");
+        f->traceparent = fwd_event_member(rt, node, "/traceparent");
+    }
+
+    return NULL;
+}
+
+
+static martech_str_t
+fwd_event_member(const fwd_reader_tape_t *rt, uint32_t node,
+    const char *name)
+{
+    martech_str_t  none;
+
+    node = martech_json_pointer(&rt->tape, node, name);
 
     if (node != MARTECH_JSON_NONE
         && rt->tape.nodes[node].kind == MARTECH_JSON_STRING
         && !(rt->tape.nodes[node].flags & MARTECH_JSON_VALUE_ESCAPED))
     {
-        *request_id = martech_json_slice(&rt->tape, node);
+        return martech_json_slice(&rt->tape, node);
     }
 
-    return NULL;
+    memset(&none, 0, sizeof(none));
+
+    return none;
+}
+
+
+/* The same place in the event's own copy of the text. */
+
+static martech_str_t
+fwd_event_slice(const fwd_event_t *ev, const fwd_event_fields_t *f,
+    martech_str_t from)
+{
+    if (from.len != 0) {
+        from.data = ev->text.data + (from.data - f->text.data);
+    }
+
+    return from;
+}
+
+
+/*
+ * It becomes a header of a request, so nothing passes but what W3C Trace
+ * Context has in version 00.
+ */
+
+static int
+fwd_event_traceparent_valid(martech_str_t text)
+{
+    size_t         i;
+    unsigned char  c;
+
+    if (text.len != FWD_EVENT_TRACEPARENT || text.data[0] != '0'
+        || text.data[1] != '0')
+    {
+        return 0;
+    }
+
+    for (i = 0; i < text.len; i++) {
+        c = text.data[i];
+
+        if (i == 2 || i == 35 || i == 52) {
+            if (c != '-') {
+                return 0;
+            }
+
+            continue;
+        }
+
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 

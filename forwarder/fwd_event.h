@@ -33,6 +33,7 @@ typedef struct {
     martech_str_t         to;            /* only destination, or empty */
     martech_str_t         request_id;    /* context.martech.requestId */
     martech_str_t         traceparent;   /* context.martech.traceparent */
+    uint32_t              replays;       /* how often it was replayed */
 } fwd_event_t;
 
 

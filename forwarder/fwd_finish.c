@@ -2,7 +2,7 @@
 /*
  * Copyright (C) ngx_martech_module contributors
  *
- * The steps done, retry and dead: many items of a queue in one script.
+ * The steps finish, retry and dead: many items of a queue in one script.
  *
  * Items stay in memory until Redis has answered.  When the answer is lost
  * they go back to their list and the step is sent again under the next
@@ -11,12 +11,15 @@
 
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "fwd_dead.h"
 #include "fwd_dest.h"
 #include "fwd_shard.h"
 
 
-#define FWD_STEP_MAX  256                /* items of one script */
+#define FWD_STEP_MAX        256          /* items of one script, ... */
+#define FWD_STEP_BYTES_MAX  (1024 * 1024)   /* ... less if they are large */
 
 
 typedef struct {
@@ -36,7 +39,11 @@ typedef struct {
 
 
 static fwd_rc_t fwd_step_send(fwd_queue_t *queue, fwd_finish_t how);
-static void fwd_step_args_done(fwd_args_t *args, const fwd_step_t *step);
+static void fwd_step_take(fwd_step_t *step);
+static void fwd_step_args_finish(fwd_args_t *args, const fwd_step_t *step);
+static void fwd_step_args_group(fwd_args_t *args, const fwd_step_t *step,
+    fwd_item_t *first);
+static int fwd_step_together(const fwd_item_t *one, const fwd_item_t *two);
 static void fwd_step_args_retry(fwd_args_t *args, const fwd_step_t *step);
 static void fwd_step_args_dead(fwd_args_t *args, const fwd_step_t *step);
 static void fwd_step_reply(void *data, redisReply *reply);
@@ -46,8 +53,8 @@ static void fwd_step_back(fwd_step_t *step);
 
 static const fwd_step_kind_t  fwd_step_kinds[FWD_FINISH_COUNT] = {
     [FWD_FINISH_DONE] = {
-        FWD_SCRIPT_DONE, FWD_FAIL_BEFORE_DONE, FWD_FAIL_AFTER_DONE, "done",
-        fwd_step_args_done
+        FWD_SCRIPT_FINISH, FWD_FAIL_BEFORE_DONE, FWD_FAIL_AFTER_DONE,
+        "done", fwd_step_args_finish
     },
     [FWD_FINISH_RETRY] = {
         FWD_SCRIPT_RETRY, FWD_FAIL_BEFORE_RETRY, FWD_FAIL_AFTER_RETRY,
@@ -57,6 +64,15 @@ static const fwd_step_kind_t  fwd_step_kinds[FWD_FINISH_COUNT] = {
         FWD_SCRIPT_DEAD, FWD_FAIL_BEFORE_DEAD, FWD_FAIL_AFTER_DEAD, "dead",
         fwd_step_args_dead
     }
+};
+
+
+/* Names of the counters in the ledger. */
+static const char *const  fwd_step_ends[FWD_END_COUNT] = {
+    [FWD_END_DONE] = "done",
+    [FWD_END_DROP] = "drop",
+    [FWD_END_EXPIRED] = "expired",
+    [FWD_END_DRY] = "dry"
 };
 
 
@@ -83,9 +99,7 @@ fwd_queue_flush(void *data)
 static fwd_rc_t
 fwd_step_send(fwd_queue_t *queue, fwd_finish_t how)
 {
-    uint32_t                n;
     fwd_args_t             *args;
-    fwd_link_t             *link;
     fwd_step_t             *step;
     fwd_engine_t           *engine;
     const fwd_step_kind_t  *kind;
@@ -103,17 +117,7 @@ fwd_step_send(fwd_queue_t *queue, fwd_finish_t how)
     step->how = how;
     fwd_list_init(&step->items);
 
-    for (n = 0; n < FWD_STEP_MAX; n++) {
-
-        if (fwd_list_empty(&queue->finished[how])) {
-            break;
-        }
-
-        link = queue->finished[how].next;
-        fwd_list_remove(link);
-        fwd_list_push(&step->items, link);
-        fwd_list_data(link, fwd_item_t, link)->waiting = 0;
-    }
+    fwd_step_take(step);
 
     fwd_args_script(args, kind->script, how == FWD_FINISH_DEAD ? 6 : 5);
     fwd_args_add(args, queue->shard->owner.data, queue->shard->owner.len);
@@ -146,54 +150,136 @@ fwd_step_send(fwd_queue_t *queue, fwd_finish_t how)
 }
 
 
+/* Dead letters are large, and a script is built in memory: not too many. */
+
 static void
-fwd_step_args_done(fwd_args_t *args, const fwd_step_t *step)
+fwd_step_take(fwd_step_t *step)
 {
-    uint32_t           n;
-    const fwd_item_t  *item;
-    const fwd_link_t  *link;
+    size_t       bytes;
+    uint32_t     n;
+    fwd_link_t  *list;
+    fwd_item_t  *item;
+
+    list = &step->queue->finished[step->how];
+    bytes = 0;
+
+    for (n = 0; n < FWD_STEP_MAX && !fwd_list_empty(list); n++) {
+        item = fwd_list_data(list->next, fwd_item_t, link);
+
+        if (step->how == FWD_FINISH_DEAD) {
+            bytes += fwd_dead_size(item);
+
+            if (n != 0 && bytes > FWD_STEP_BYTES_MAX) {
+                break;
+            }
+        }
+
+        fwd_list_remove(&item->link);
+        fwd_list_push(&step->items, &item->link);
+        item->waiting = 0;
+    }
+}
+
+
+/* Items of one end and one source share counters: a group for each such. */
+
+static void
+fwd_step_args_finish(fwd_args_t *args, const fwd_step_t *step)
+{
+    fwd_link_t  *link;
+    fwd_item_t  *item;
+
+    for (link = step->items.next; link != &step->items; link = link->next) {
+        fwd_list_data(link, fwd_item_t, link)->grouped = 0;
+    }
+
+    for (link = step->items.next; link != &step->items; link = link->next) {
+        item = fwd_list_data(link, fwd_item_t, link);
+
+        if (!item->grouped) {
+            fwd_step_args_group(args, step, item);
+        }
+    }
+}
+
+
+/* The group of an item; those before it have theirs. */
+
+static void
+fwd_step_args_group(fwd_args_t *args, const fwd_step_t *step,
+    fwd_item_t *first)
+{
+    uint32_t     n;
+    uint64_t     digest;
+    fwd_link_t  *link;
+    fwd_item_t  *item;
 
     n = 0;
+    digest = 0;
 
-    for (link = step->items.next; link != &step->items; link = link->next) {
+    for (link = &first->link; link != &step->items; link = link->next) {
         item = fwd_list_data(link, fwd_item_t, link);
-        n += !item->dropped;
+
+        if (!item->grouped && fwd_step_together(first, item)) {
+            item->grouped = 1;
+            digest += fwd_id_digest(item->event->id);
+            n++;
+        }
     }
 
+    fwd_args_text(args, fwd_step_ends[first->end]);
+    fwd_args_add(args, first->event->source.data, first->event->source.len);
+    fwd_args_number(args, digest);
+    fwd_args_text(args, first->doubtful ? "1" : "0");
     fwd_args_number(args, n);
 
-    for (link = step->items.next; link != &step->items; link = link->next) {
+    for (link = &first->link; n > 0; link = link->next) {
         item = fwd_list_data(link, fwd_item_t, link);
 
-        if (!item->dropped) {
+        if (fwd_step_together(first, item)) {
             fwd_args_id(args, item->event->id);
+            n--;
         }
     }
+}
 
-    for (link = step->items.next; link != &step->items; link = link->next) {
-        item = fwd_list_data(link, fwd_item_t, link);
 
-        if (item->dropped) {
-            fwd_args_id(args, item->event->id);
-        }
-    }
+static int
+fwd_step_together(const fwd_item_t *one, const fwd_item_t *two)
+{
+    const martech_str_t  *a, *b;
+
+    a = &one->event->source;
+    b = &two->event->source;
+
+    return one->end == two->end && one->doubtful == two->doubtful
+           && a->len == b->len
+           && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
 }
 
 
 static void
 fwd_step_args_retry(fwd_args_t *args, const fwd_step_t *step)
 {
+    char               text[FWD_ATTEMPTS_TEXT_MAX];
+    size_t             len;
     const fwd_item_t  *item;
     const fwd_link_t  *link;
+    fwd_attempts_t     bare;
 
     for (link = step->items.next; link != &step->items; link = link->next) {
         item = fwd_list_data(link, fwd_item_t, link);
 
         fwd_queue_retry_adding(step->queue, item->event->id);
 
+        memset(&bare, 0, sizeof(bare));
+        bare.count = item->attempts;
+
+        len = fwd_attempts_format(text, item->tries ? item->tries : &bare);
+
         fwd_args_id(args, item->event->id);
         fwd_args_due(args, item->due);
-        fwd_args_text(args, "1");
+        fwd_args_copy(args, text, len);
     }
 }
 
@@ -201,23 +287,17 @@ fwd_step_args_retry(fwd_args_t *args, const fwd_step_t *step)
 static void
 fwd_step_args_dead(fwd_args_t *args, const fwd_step_t *step)
 {
-    fwd_event_t       *ev;
+    uint64_t           now;
     const fwd_item_t  *item;
     const fwd_link_t  *link;
 
-    fwd_args_number(args, fwd_wall_ms());
+    now = fwd_wall_ms();
 
     for (link = step->items.next; link != &step->items; link = link->next) {
         item = fwd_list_data(link, fwd_item_t, link);
-        ev = item->event;
 
-        fwd_args_id(args, ev->id);
-        fwd_args_add(args, ev->message_id.data, ev->message_id.len);
-        fwd_args_add(args, ev->source.data, ev->source.len);
-        fwd_args_add(args, ev->text.data, ev->text.len);
-        fwd_args_text(args, item->reason);
-        fwd_args_number(args, (uint64_t) item->status);
-        fwd_args_number(args, item->attempts);
+        fwd_args_id(args, item->event->id);
+        fwd_dead_args(args, item, now);
     }
 }
 
@@ -305,6 +385,7 @@ fwd_step_back(fwd_step_t *step)
         }
 
         item->waiting = 1;
+        item->doubtful = 1;
         fwd_list_insert_before(step->queue->finished[step->how].next,
                                &item->link);
     }

@@ -46,6 +46,19 @@ fwd_id_is_zero(fwd_id_t id)
 
 
 /*
+ * What an ID adds to the digests of the ledger (docs/SPEC.md section 4): so
+ * small that sums of it are exact in doubles, which is what Lua has.
+ */
+
+static inline uint64_t
+fwd_id_digest(fwd_id_t id)
+{
+    return ((id.ms & 0x1fffff) * 1103515245 + (id.seq & 0xffff) * 2654435761U)
+           & 0xffffffff;
+}
+
+
+/*
  * Map from ID to a pointer, open addressing.  It holds no memory while it is
  * empty, so a thousand idle queues cost nothing.
  */

@@ -3,6 +3,11 @@
  * Copyright (C) ngx_martech_module contributors
  *
  * What becomes of the events of a batch once its outcome is known.
+ *
+ * Either all of the batch goes back as it is (the destination cannot take
+ * anything now), or it is cut in halves (one event spoils it), or each event
+ * gets its own end: by what the answer says about its records, else by the
+ * outcome of the whole.
  */
 
 
@@ -16,15 +21,45 @@
 #include "fwd_shard.h"
 
 
-#define FWD_JUDGE_LOG_EVENTS  20         /* ids of a batch in the log */
+#define FWD_JUDGE_LOG_EVENTS    20       /* ids of a batch in the log */
+#define FWD_JUDGE_GONE          3        /* answers 404 or 410 in a row stop
+                                            the destination */
+#define FWD_JUDGE_UNCLASSIFIED  3        /* unknown answers in a row that an
+                                            event gets */
 
 
-static void fwd_judge_log(const fwd_batch_t *batch);
-static void fwd_judge_delivered(fwd_batch_t *batch);
-static void fwd_judge_retry(fwd_batch_t *batch);
-static void fwd_judge_rejected(fwd_batch_t *batch);
+/* Of one batch, while its events are judged. */
+typedef struct {
+    fwd_batch_t          *batch;
+    uint64_t              now_ms;        /* wall clock */
+    uint64_t              took_ms;
+    double                due;           /* of the retries: one time for all,
+                                            and unlike any other batch's */
+    uint32_t              done;
+    uint32_t              retry;
+    uint32_t              dead;
+} fwd_judge_t;
+
+
+static void fwd_judge_gone(fwd_batch_t *batch);
+static void fwd_judge_log(const fwd_judge_t *judge);
+static fwd_kv_t fwd_judge_number(const fwd_batch_t *batch, const char *key,
+    uint32_t number);
+static int fwd_judge_good(const fwd_judge_t *judge);
+static int fwd_judge_splits(const fwd_batch_t *batch);
+static int fwd_judge_unclassified(const fwd_item_t *item);
 static void fwd_judge_split(fwd_batch_t *batch);
-static void fwd_judge_paused(fwd_batch_t *batch);
+static void fwd_judge_back(fwd_batch_t *batch);
+static void fwd_judge_times(fwd_judge_t *judge);
+static void fwd_judge_items(fwd_judge_t *judge);
+static fwd_outcome_t fwd_judge_outcome(const fwd_batch_t *batch,
+    uint32_t index);
+static void fwd_judge_item(fwd_judge_t *judge, uint32_t index,
+    fwd_outcome_t outcome);
+static void fwd_judge_failed(fwd_judge_t *judge, fwd_item_t *item,
+    fwd_outcome_t outcome);
+static const char *fwd_judge_reason(const fwd_judge_t *judge,
+    const fwd_item_t *item, fwd_outcome_t outcome);
 
 
 /* Pauses that the kind asks for without a time, such as of a full disk. */
@@ -36,37 +71,50 @@ static const fwd_backoff_t  fwd_judge_pause = {
 void
 fwd_batch_done(fwd_batch_t *batch)
 {
-    fwd_dest_t  *dest;
+    uint32_t      i;
+    fwd_dest_t   *dest;
+    fwd_judge_t   judge;
 
     dest = batch->dest;
 
     fwd_fail(dest->engine->core, FWD_FAIL_AFTER_SEND);
 
+    memset(&judge, 0, sizeof(judge));
+    judge.batch = batch;
+
+    fwd_judge_gone(batch);
     fwd_gate_judge(dest, batch);
     fwd_stats_attempt(dest->stats, batch->outcome, batch->items_count,
                       uv_hrtime() / 1000 - batch->started_us);
-    fwd_judge_log(batch);
-
-    if (batch->outcome != FWD_OUTCOME_PAUSED) {
-        dest->paused_count = 0;
-    }
 
     switch (batch->outcome) {
 
-    case FWD_OUTCOME_DELIVERED:
-        fwd_judge_delivered(batch);
-        break;
-
-    case FWD_OUTCOME_REJECTED:
-        fwd_judge_rejected(batch);
-        break;
-
     case FWD_OUTCOME_PAUSED:
-        fwd_judge_paused(batch);
+    case FWD_OUTCOME_CREDENTIALS:
+    case FWD_OUTCOME_STOP:
+        fwd_judge_times(&judge);
+        fwd_judge_log(&judge);
+        fwd_judge_back(batch);
         break;
 
     default:
-        fwd_judge_retry(batch);
+        dest->paused_count = 0;
+        fwd_judge_times(&judge);
+
+        if (fwd_judge_splits(batch)) {
+            fwd_judge_log(&judge);
+            fwd_judge_split(batch);
+            break;
+        }
+
+        fwd_judge_items(&judge);
+        fwd_judge_log(&judge);
+
+        for (i = 0; i < batch->items_count; i++) {
+            fwd_queue_finish(batch->items[i], batch->items[i]->how);
+        }
+
+        fwd_batch_free(batch);
         break;
     }
 
@@ -74,19 +122,71 @@ fwd_batch_done(fwd_batch_t *batch)
 }
 
 
+/*
+ * One 404 may be about one event; a row of them is about the endpoint.  What
+ * an answer.jq says is taken at its word.
+ */
+
 static void
-fwd_judge_log(const fwd_batch_t *batch)
+fwd_judge_gone(fwd_batch_t *batch)
+{
+    fwd_dest_t  *dest;
+
+    dest = batch->dest;
+
+    if (batch->decided || batch->outcome != FWD_OUTCOME_STOP) {
+
+        if (batch->status != 0) {
+            dest->gone_count = 0;
+        }
+
+        return;
+    }
+
+    if (++dest->gone_count < FWD_JUDGE_GONE) {
+        batch->outcome = FWD_OUTCOME_RETRY;
+    }
+}
+
+
+static void
+fwd_judge_times(fwd_judge_t *judge)
+{
+    uint64_t      delay;
+    fwd_batch_t  *batch;
+
+    batch = judge->batch;
+
+    judge->now_ms = fwd_wall_ms();
+    judge->took_ms = (uv_hrtime() / 1000 - batch->started_us) / 1000;
+
+    delay = fwd_backoff_delay(&batch->dest->conf->limits.retry,
+                              batch->attempt, fwd_core_random(batch->core));
+
+    if (delay < batch->wait_ms) {
+        delay = batch->wait_ms;
+    }
+
+    judge->due = (double) (judge->now_ms + delay)
+                 + (double) (fwd_core_random(batch->core) % 1000) / 1024;
+}
+
+
+static void
+fwd_judge_log(const fwd_judge_t *judge)
 {
     uint32_t             i, n;
-    uint64_t             ms;
+    const char          *class;
     fwd_log_t           *log;
-    const fwd_event_t   *ev;
     fwd_log_level_t      level;
     martech_str_t        ids[FWD_JUDGE_LOG_EVENTS];
+    const fwd_batch_t   *batch;
+    const fwd_event_t   *ev;
 
+    batch = judge->batch;
     log = batch->core->log;
-    level = (batch->outcome == FWD_OUTCOME_DELIVERED)
-            ? FWD_LOG_INFO : FWD_LOG_WARN;
+    class = fwd_outcome_name(batch->outcome);
+    level = fwd_judge_good(judge) ? FWD_LOG_INFO : FWD_LOG_WARN;
 
     if (!fwd_log_enabled(log, level)
         || (level == FWD_LOG_INFO
@@ -95,18 +195,18 @@ fwd_judge_log(const fwd_batch_t *batch)
         return;
     }
 
-    ms = (uv_hrtime() / 1000 - batch->started_us) / 1000;
-    ev = batch->items[0]->event;
-
     if (batch->items_count == 1) {
+        ev = batch->items[0]->event;
+
         fwd_log(log, level, "attempt",
                 fwd_kv_text("destination", batch->dest->conf->name),
                 fwd_kv_str("event", ev->message_id),
                 fwd_kv_str("request", ev->request_id),
+                fwd_kv_str("traceparent", ev->traceparent),
                 fwd_kv_int("attempt", batch->attempt),
-                fwd_kv_text("class", fwd_outcome_name(batch->outcome)),
+                fwd_kv_text("class", class),
                 fwd_kv_int("status", batch->status),
-                fwd_kv_int("ms", ms),
+                fwd_kv_int("ms", judge->took_ms),
                 fwd_kv_text("reason", batch->reason));
         return;
     }
@@ -123,92 +223,214 @@ fwd_judge_log(const fwd_batch_t *batch)
             fwd_kv_int("count", batch->items_count),
             fwd_kv_strs("events", ids, n),
             fwd_kv_int("attempt", batch->attempt),
-            fwd_kv_text("class", fwd_outcome_name(batch->outcome)),
+            fwd_kv_text("class", class),
+            fwd_judge_number(batch, "done", judge->done),
+            fwd_judge_number(batch, "retry", judge->retry),
+            fwd_judge_number(batch, "dead", judge->dead),
             fwd_kv_int("status", batch->status),
-            fwd_kv_int("ms", ms),
+            fwd_kv_int("ms", judge->took_ms),
             fwd_kv_text("reason", batch->reason));
 }
 
 
-static void
-fwd_judge_delivered(fwd_batch_t *batch)
-{
-    uint32_t  i;
+/* Numbers are of interest if the events met different ends. */
 
-    for (i = 0; i < batch->items_count; i++) {
-        fwd_queue_finish(batch->items[i], FWD_FINISH_DONE);
+static fwd_kv_t
+fwd_judge_number(const fwd_batch_t *batch, const char *key, uint32_t number)
+{
+    fwd_kv_t  none = fwd_kv_skip();
+    fwd_kv_t  pair = fwd_kv_int(key, number);
+
+    return batch->verdicts ? pair : none;
+}
+
+
+/* All went well, also with what the answer says about single records. */
+
+static int
+fwd_judge_good(const fwd_judge_t *judge)
+{
+    return fwd_outcome_is_good(judge->batch->outcome)
+           && judge->retry == 0 && judge->dead == 0;
+}
+
+
+static int
+fwd_judge_splits(const fwd_batch_t *batch)
+{
+    if (batch->items_count == 1 || batch->verdicts != NULL || batch->whole) {
+        return 0;
     }
 
-    fwd_batch_free(batch);
+    /* after the last attempt of the first one the batch would be dead */
+
+    return batch->outcome == FWD_OUTCOME_REJECTED
+           || (batch->outcome == FWD_OUTCOME_UNCLASSIFIED
+               && fwd_judge_unclassified(batch->items[0]));
+}
+
+
+/* 1 if one more unknown answer is the last that an event gets. */
+
+static int
+fwd_judge_unclassified(const fwd_item_t *item)
+{
+    uint32_t  row;
+
+    row = (item->tries != NULL)
+          ? fwd_attempts_row(item->tries, FWD_OUTCOME_UNCLASSIFIED)
+          : item->attempts;
+
+    return row + 1 >= FWD_JUDGE_UNCLASSIFIED;
+}
+
+
+/* Decides what becomes of each event. */
+
+static void
+fwd_judge_items(fwd_judge_t *judge)
+{
+    uint32_t      i;
+    fwd_batch_t  *batch;
+
+    batch = judge->batch;
+
+    for (i = 0; i < batch->items_count; i++) {
+        fwd_judge_item(judge, i, fwd_judge_outcome(batch, i));
+    }
+}
+
+
+static fwd_outcome_t
+fwd_judge_outcome(const fwd_batch_t *batch, uint32_t index)
+{
+    uint32_t       i, first, count;
+    fwd_outcome_t  outcome;
+
+    if (batch->verdicts == NULL) {
+        return batch->outcome;
+    }
+
+    first = fwd_batch_records(batch, index, &count);
+    outcome = batch->verdicts[first].outcome;
+
+    for (i = 1; i < count; i++) {
+        outcome = fwd_outcome_worst(outcome,
+                                    batch->verdicts[first + i].outcome);
+    }
+
+    return outcome;
 }
 
 
 static void
-fwd_judge_retry(fwd_batch_t *batch)
+fwd_judge_item(fwd_judge_t *judge, uint32_t index, fwd_outcome_t outcome)
 {
-    double                due;
-    uint32_t              i;
-    uint64_t              now, age, delay;
-    fwd_item_t           *item;
-    fwd_dest_t           *dest;
-    const fwd_backoff_t  *retry;
+    fwd_item_t   *item;
+    fwd_batch_t  *batch;
 
-    dest = batch->dest;
-    retry = &dest->conf->limits.retry;
-    now = fwd_wall_ms();
+    batch = judge->batch;
+    item = batch->items[index];
 
-    delay = fwd_backoff_delay(retry, batch->attempt,
-                              fwd_core_random(batch->core));
-
-    if (batch->outcome == FWD_OUTCOME_THROTTLED && batch->wait_ms != 0) {
-        if (delay < batch->wait_ms) {
-            delay = batch->wait_ms;
-        }
-    }
-
-    /* one time for all of the batch, and unlike that of any other batch */
-
-    due = (double) (now + delay)
-          + (double) (fwd_core_random(batch->core) % 1000) / 1024;
-
-    for (i = 0; i < batch->items_count; i++) {
-        item = batch->items[i];
-        item->attempts++;
-        item->status = batch->status;
-
-        age = (now > item->event->id.ms) ? now - item->event->id.ms : 0;
-
-        if (fwd_backoff_exhausted(retry, item->attempts, age)) {
-            item->reason = "gave_up";
-            fwd_queue_finish(item, FWD_FINISH_DEAD);
-            continue;
-        }
-
-        item->due = due;
-        fwd_queue_finish(item, FWD_FINISH_RETRY);
-    }
-
-    fwd_batch_free(batch);
-}
-
-
-static void
-fwd_judge_rejected(fwd_batch_t *batch)
-{
-    fwd_item_t  *item;
-
-    if (batch->items_count > 1) {
-        fwd_judge_split(batch);
+    if (fwd_outcome_is_good(outcome)
+        || (outcome == FWD_OUTCOME_AMBIGUOUS
+            && batch->dest->conf->policy.ambiguous == FWD_AMBIGUOUS_DONE))
+    {
+        item->end = (outcome == FWD_OUTCOME_DROPPED) ? FWD_END_DROP
+                                                     : FWD_END_DONE;
+        item->how = FWD_FINISH_DONE;
+        judge->done++;
         return;
     }
 
-    item = batch->items[0];
-    item->attempts++;
-    item->status = batch->status;
-    item->reason = fwd_outcome_name(FWD_OUTCOME_REJECTED);
+    fwd_judge_failed(judge, item, outcome);
+    item->reason = fwd_judge_reason(judge, item, outcome);
 
-    fwd_queue_finish(item, FWD_FINISH_DEAD);
-    fwd_batch_free(batch);
+    if (item->reason != NULL) {
+        item->letter = fwd_batch_ref(batch);
+        item->letter_index = index;
+        item->how = FWD_FINISH_DEAD;
+        judge->dead++;
+        return;
+    }
+
+    item->due = judge->due;
+    item->how = FWD_FINISH_RETRY;
+    judge->retry++;
+}
+
+
+/* Without memory for its record an attempt counts all the same. */
+
+static void
+fwd_judge_failed(fwd_judge_t *judge, fwd_item_t *item, fwd_outcome_t outcome)
+{
+    fwd_attempt_t  attempt;
+
+    item->attempts++;
+    item->status = judge->batch->status;
+    item->outcome = outcome;
+
+    if (item->tries == NULL) {
+        item->tries = calloc(1, sizeof(fwd_attempts_t));
+
+        if (item->tries == NULL) {
+            return;
+        }
+
+        item->tries->count = item->attempts - 1;
+    }
+
+    attempt.at_ms = judge->now_ms;
+    attempt.ms = (uint32_t) judge->took_ms;
+    attempt.status = judge->batch->status;
+    attempt.outcome = outcome;
+
+    fwd_attempts_add(item->tries, &attempt);
+}
+
+
+/* Why the event is a dead letter now, or NULL: it is tried again. */
+
+static const char *
+fwd_judge_reason(const fwd_judge_t *judge, const fwd_item_t *item,
+    fwd_outcome_t outcome)
+{
+    uint64_t                age;
+    const fwd_dest_conf_t  *conf;
+
+    conf = judge->batch->dest->conf;
+
+    if (outcome == FWD_OUTCOME_REJECTED) {
+        return fwd_outcome_name(outcome);
+    }
+
+    if (outcome == FWD_OUTCOME_AMBIGUOUS
+        && conf->policy.ambiguous == FWD_AMBIGUOUS_DEAD)
+    {
+        return fwd_outcome_name(outcome);
+    }
+
+    if (outcome == FWD_OUTCOME_UNCLASSIFIED) {
+
+        /* this attempt is among them already */
+
+        if ((item->tries != NULL
+             ? fwd_attempts_row(item->tries, outcome) : item->attempts)
+            >= FWD_JUDGE_UNCLASSIFIED)
+        {
+            return fwd_outcome_name(outcome);
+        }
+    }
+
+    age = (judge->now_ms > item->event->id.ms)
+          ? judge->now_ms - item->event->id.ms : 0;
+
+    if (!fwd_backoff_exhausted(&conf->limits.retry, item->attempts, age)) {
+        return NULL;
+    }
+
+    return judge->batch->answer_error ? "answer_error" : "gave_up";
 }
 
 
@@ -247,8 +469,13 @@ fwd_judge_split(fwd_batch_t *batch)
 }
 
 
+/*
+ * All of it, as it is, and no attempt is used up: the events are not to
+ * blame.  The gate may hold the destination for longer.
+ */
+
 static void
-fwd_judge_paused(fwd_batch_t *batch)
+fwd_judge_back(fwd_batch_t *batch)
 {
     uint64_t     wait;
     fwd_dest_t  *dest;
@@ -261,7 +488,11 @@ fwd_judge_paused(fwd_batch_t *batch)
                                  fwd_core_random(batch->core));
     }
 
-    dest->hold_ms = fwd_core_now_ms(batch->core) + wait;
+    wait += fwd_core_now_ms(batch->core);
+
+    if (wait > dest->hold_ms) {
+        dest->hold_ms = wait;
+    }
 
     fwd_list_insert_before(dest->again.next, &batch->link);
 }

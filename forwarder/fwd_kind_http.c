@@ -2,7 +2,7 @@
 /*
  * Copyright (C) ngx_martech_module contributors
  *
- * The kind http: frames records, signs, posts, and judges the answer.
+ * The kind http: frames records, signs, and posts.
  *
  * A batch is one request, except with framing object: there each record is a
  * request of its own, sent one after the other, and the event is delivered
@@ -13,50 +13,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#include "fwd_buf.h"
-#include "fwd_dest.h"
-#include "fwd_http.h"
+#include "fwd_answer.h"
+#include "fwd_kind_http.h"
 #include "fwd_sign.h"
 
 
-#define FWD_ANSWER_MAX    65536          /* bytes of an answer kept */
-#define FWD_BODY_MAX      (512UL * 1024 * 1024)
-#define FWD_HEADER_MAX    256            /* of our own headers */
-#define FWD_REQUEST_HEADERS  4
-
-
-typedef struct fwd_sender_s   fwd_sender_t;
-typedef struct fwd_request_s  fwd_request_t;
-
-struct fwd_request_s {
-    fwd_link_t            link;          /* idle or active */
-    fwd_sender_t         *sender;
-    fwd_batch_t          *batch;         /* NULL: idle */
-    CURL                 *easy;
-    uint32_t              part;          /* record, with framing object */
-    fwd_buf_t             body;
-    fwd_buf_t             answer;        /* its beginning */
-    char                  retry_after[64];
-    struct curl_slist     headers[FWD_REQUEST_HEADERS];
-    char                  lines[FWD_REQUEST_HEADERS][FWD_HEADER_MAX];
-    uint32_t              headers_count;
-    unsigned              cut:1;         /* the answer was longer than kept */
-};
-
-
-struct fwd_sender_s {
-    fwd_core_t           *core;
-    const fwd_dest_conf_t  *conf;
-    fwd_http_t           *http;
-    struct curl_slist    *headers;       /* those that never change */
-    fwd_link_t            idle;
-    fwd_link_t            active;
-    fwd_buf_t             ids;           /* scratch for batch ids */
-    fwd_post_t            fail;          /* requests that could not start */
-    fwd_link_t            failed;
-};
+#define FWD_BODY_MAX  (512UL * 1024 * 1024)
 
 
 static fwd_rc_t fwd_sender_create(void **ctx, fwd_core_t *core,
@@ -75,7 +38,6 @@ static size_t fwd_request_on_body(char *data, size_t size, size_t n,
 static size_t fwd_request_on_header(char *data, size_t size, size_t n,
     void *userdata);
 static void fwd_request_done(CURL *easy, CURLcode code);
-static void fwd_request_judge(fwd_request_t *rq, CURLcode code);
 static void fwd_request_end(fwd_request_t *rq);
 static void fwd_sender_fail(void *data);
 
@@ -87,6 +49,11 @@ const fwd_kind_t  fwd_kind_http = {
     fwd_sender_destroy
 };
 
+
+/* In every request: no round trip for "100 Continue", no compression. */
+static const char *const  fwd_sender_headers[] = {
+    "Expect:", "Accept-Encoding: identity"
+};
 
 static const char *const  fwd_request_methods[] = {
     [FWD_METHOD_POST] = "POST",
@@ -100,6 +67,9 @@ fwd_sender_create(void **ctx, fwd_core_t *core, const fwd_dest_conf_t *conf,
     fwd_error_t *err)
 {
     size_t              i;
+    fwd_rc_t            rc;
+    fwd_pool_t          pool;
+    fwd_report_t        report;
     fwd_sender_t       *sender;
     struct curl_slist  *list;
 
@@ -110,6 +80,8 @@ fwd_sender_create(void **ctx, fwd_core_t *core, const fwd_dest_conf_t *conf,
 
     sender->core = core;
     sender->conf = conf;
+    (void) fwd_error(err, "out of memory");
+
     fwd_list_init(&sender->idle);
     fwd_list_init(&sender->active);
     fwd_list_init(&sender->failed);
@@ -125,14 +97,33 @@ fwd_sender_create(void **ctx, fwd_core_t *core, const fwd_dest_conf_t *conf,
         sender->headers = list;
     }
 
-    /* no round trip for "100 Continue" */
+    for (i = 0; i < sizeof(fwd_sender_headers) / sizeof(char *); i++) {
+        list = curl_slist_append(sender->headers, fwd_sender_headers[i]);
+        if (list == NULL) {
+            goto failed;
+        }
 
-    list = curl_slist_append(sender->headers, "Expect:");
-    if (list == NULL) {
-        goto failed;
+        sender->headers = list;
     }
 
-    sender->headers = list;
+    if (conf->desc->answer != NULL) {
+        memset(&report, 0, sizeof(fwd_report_t));
+        fwd_pool_init(&pool);
+        report.pool = &pool;
+
+        rc = fwd_answer_create(&sender->answer, conf, &report);
+
+        if (rc != FWD_OK) {
+            sender->answer = NULL;
+            (void) fwd_error(err, "%s", report.texts[0]);
+        }
+
+        fwd_pool_free(&pool);
+
+        if (rc != FWD_OK) {
+            goto failed;
+        }
+    }
 
     sender->http = fwd_http_create(core, fwd_request_done);
     if (sender->http == NULL) {
@@ -145,10 +136,11 @@ fwd_sender_create(void **ctx, fwd_core_t *core, const fwd_dest_conf_t *conf,
 
 failed:
 
+    fwd_map_destroy(sender->answer);
     curl_slist_free_all(sender->headers);
     free(sender);
 
-    return fwd_error(err, "out of memory");
+    return FWD_ERROR;
 }
 
 
@@ -181,6 +173,7 @@ fwd_sender_destroy(void *ctx)
     }
 
     fwd_http_destroy(sender->http);
+    fwd_map_destroy(sender->answer);
     curl_slist_free_all(sender->headers);
     fwd_buf_free(&sender->ids);
     free(sender);
@@ -263,7 +256,7 @@ fwd_request_create(fwd_sender_t *sender)
     rq->sender = sender;
     rq->easy = easy;
     fwd_buf_init(&rq->body, FWD_BODY_MAX);
-    fwd_buf_init(&rq->answer, FWD_ANSWER_MAX);
+    fwd_reply_init(&rq->reply);
 
     limits = &sender->conf->limits;
 
@@ -276,6 +269,7 @@ fwd_request_create(fwd_sender_t *sender)
                          fwd_request_methods[sender->conf->http.method]);
     (void) curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     (void) curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    (void) curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
     (void) curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
     (void) curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
     (void) curl_easy_setopt(easy, CURLOPT_USERAGENT,
@@ -284,6 +278,17 @@ fwd_request_create(fwd_sender_t *sender)
                             (long) limits->timeout_ms);
     (void) curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
                             (long) limits->connect_timeout_ms);
+
+    if (sender->conf->policy.ambiguous != FWD_AMBIGUOUS_RETRY) {
+
+        /*
+         * A request that dies on a used connection is sent again by libcurl
+         * itself, and it cannot be told not to: no connection is used twice.
+         */
+
+        (void) curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+    }
+
     (void) curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION,
                             fwd_request_on_body);
     (void) curl_easy_setopt(easy, CURLOPT_WRITEDATA, rq);
@@ -301,7 +306,7 @@ fwd_request_free(fwd_request_t *rq)
     fwd_list_remove(&rq->link);
     curl_easy_cleanup(rq->easy);
     fwd_buf_free(&rq->body);
-    fwd_buf_free(&rq->answer);
+    fwd_reply_free(&rq->reply);
     free(rq);
 }
 
@@ -310,24 +315,34 @@ static fwd_rc_t
 fwd_request_start(fwd_request_t *rq)
 {
     char                      id[FWD_SIGN_ID_MAX], text[FWD_SIGN_TEXT_MAX];
-    char                      stamp[24];
+    char                      stamp[24], traceparent[64];
     uint64_t                  now_s;
     martech_str_t             body;
+    const martech_str_t      *trace;
     const fwd_http_target_t  *target;
 
     target = &rq->sender->conf->http;
 
-    fwd_buf_reset(&rq->answer);
-    rq->retry_after[0] = '\0';
+    fwd_reply_reset(&rq->reply);
     rq->headers_count = 0;
-    rq->cut = 0;
 
     body = fwd_request_body(rq);
     if (body.data == NULL) {
         return FWD_ERROR;
     }
 
+    rq->body_len = body.len;
+
     fwd_request_id(rq, id);
+
+    if (rq->batch->items_count == 1
+        && rq->batch->items[0]->event->traceparent.len != 0)
+    {
+        trace = &rq->batch->items[0]->event->traceparent;
+        (void) snprintf(traceparent, sizeof(traceparent), "%.*s",
+                        (int) trace->len, (const char *) trace->data);
+        fwd_request_header(rq, "traceparent", traceparent);
+    }
 
     if (target->idempotency_header != NULL) {
         fwd_request_header(rq, target->idempotency_header, id);
@@ -459,47 +474,18 @@ fwd_request_header(fwd_request_t *rq, const char *name, const char *value)
 static size_t
 fwd_request_on_body(char *data, size_t size, size_t n, void *userdata)
 {
-    size_t          len, room;
     fwd_request_t  *rq = userdata;
 
-    len = size * n;
-    room = FWD_ANSWER_MAX - rq->answer.len;
-
-    fwd_buf_add(&rq->answer, data, len < room ? len : room);
-
-    if (len > room) {
-
-        /* the status is known; an endless answer need not be read */
-
-        rq->cut = 1;
-        return 0;
-    }
-
-    return len;
+    return fwd_reply_body(&rq->reply, data, size * n) ? size * n : 0;
 }
 
 
 static size_t
 fwd_request_on_header(char *data, size_t size, size_t n, void *userdata)
 {
-    size_t          len, skip;
     fwd_request_t  *rq = userdata;
 
-    len = size * n;
-    skip = sizeof("retry-after:") - 1;
-
-    if (len > 5 && memcmp(data, "HTTP/", 5) == 0) {
-        rq->retry_after[0] = '\0';       /* an interim answer came before */
-
-    } else if (len > skip && strncasecmp(data, "retry-after:", skip) == 0
-               && len - skip < sizeof(rq->retry_after))
-    {
-        memcpy(rq->retry_after, data + skip, len - skip);
-        rq->retry_after[len - skip] = '\0';
-        rq->retry_after[strcspn(rq->retry_after, "\r\n")] = '\0';
-    }
-
-    return len;
+    return fwd_reply_header(&rq->reply, data, size * n) ? size * n : 0;
 }
 
 
@@ -514,7 +500,7 @@ fwd_request_done(CURL *easy, CURLcode code)
 
     fwd_request_judge(rq, code);
 
-    if (rq->batch->outcome == FWD_OUTCOME_DELIVERED
+    if (fwd_outcome_is_good(rq->batch->outcome)
         && rq->sender->conf->http.framing == FWD_FRAMING_OBJECT
         && rq->part + 1 < rq->batch->records_count)
     {
@@ -530,40 +516,6 @@ fwd_request_done(CURL *easy, CURLcode code)
     }
 
     fwd_request_end(rq);
-}
-
-
-static void
-fwd_request_judge(fwd_request_t *rq, CURLcode code)
-{
-    long          status;
-    fwd_batch_t  *batch;
-
-    batch = rq->batch;
-    status = 0;
-
-    (void) curl_easy_getinfo(rq->easy, CURLINFO_RESPONSE_CODE, &status);
-    batch->status = (int) status;
-
-    if (code != CURLE_OK && !(code == CURLE_WRITE_ERROR && rq->cut)) {
-
-        /* sent in full or not: at least once means again */
-
-        batch->outcome = FWD_OUTCOME_RETRY;
-        (void) snprintf(batch->reason, sizeof(batch->reason), "%s",
-                        curl_easy_strerror(code));
-        return;
-    }
-
-    batch->outcome = fwd_outcome_http((int) status);
-
-    if (batch->outcome == FWD_OUTCOME_THROTTLED
-        && fwd_outcome_retry_after(&batch->wait_ms, rq->retry_after,
-                                   fwd_wall_ms())
-           != FWD_OK)
-    {
-        batch->wait_ms = 0;
-    }
 }
 
 

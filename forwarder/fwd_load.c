@@ -49,6 +49,7 @@ fwd_load_create(fwd_queue_t *queue, void (*done)(fwd_load_t *load))
 
     memset(load->events, 0, sizeof(load->events));
     memset(load->attempts, 0, sizeof(load->attempts));
+    memset(load->tries, 0, sizeof(load->tries));
 
     return load;
 }
@@ -63,6 +64,8 @@ fwd_load_free(fwd_load_t *load)
         if (load->events[i] != NULL) {
             fwd_event_unref(load->events[i]);
         }
+
+        free(load->tries[i]);
     }
 
     free(load);

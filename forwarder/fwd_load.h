@@ -29,6 +29,7 @@ struct fwd_load_s {
     fwd_event_t          *events[FWD_LOAD_MAX];    /* a reference each */
     double                due[FWD_LOAD_MAX];       /* retries only */
     uint32_t              attempts[FWD_LOAD_MAX];
+    fwd_attempts_t       *tries[FWD_LOAD_MAX];     /* NULL: not known */
     unsigned              sparse:1;      /* IDs are far apart */
     unsigned              failed:1;      /* a reply was lost or wrong */
 };

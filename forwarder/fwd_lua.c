@@ -44,6 +44,28 @@
     "  if n > 0 then redis.call('HINCRBY', KEYS[2], field, n) end\n"          \
     "end\n"
 
+/*
+ * What an ID adds to a digest, as fwd_id_digest(); the parts are reduced
+ * before they are multiplied, since a product above 2^53 would lose bits.
+ */
+#define FWD_LUA_DIGEST                                                        \
+    "local function times(a, b)\n"                                            \
+    "  local high = math.floor(b / 65536)\n"                                  \
+    "  return (a * high % 65536 * 65536 + a * (b % 65536)) % 4294967296\n"    \
+    "end\n"                                                                   \
+    "local function h(id)\n"                                                  \
+    "  local ms, seq = string.match(id, '^(%d+)-(%d+)$')\n"                   \
+    "  ms = tonumber(ms) % 2097152\n"                                         \
+    "  seq = tonumber(seq) % 65536\n"                                         \
+    "  return (times(ms, 1103515245) + times(seq, 2654435761))\n"             \
+    "         % 4294967296\n"                                                 \
+    "end\n"                                                                   \
+    "local function add(field, n)\n"                                          \
+    "  if n > 0 then\n"                                                       \
+    "    redis.call('HINCRBY', KEYS[2], field, string.format('%.0f', n))\n"   \
+    "  end\n"                                                                 \
+    "end\n"
+
 /* Takes an event out of q or retry: 1 if it was there. */
 #define FWD_LUA_TAKE                                                          \
     "local function take(id)\n"                                               \
@@ -212,29 +234,52 @@ static const char *const  fwd_lua[FWD_SCRIPT_COUNT] = {
     "return answer\n",
 
     /*
-     * Ids go to XDEL all at once; those that were not in q are looked for
-     * in retry.  Most batches come from one of the two only.
+     * A group has one end, one source and the sum of its digests.  Its ids
+     * go to XDEL all at once, and what was not in q is looked for in retry:
+     * mostly that is all of the group, or none of it (a repeat).  When it is
+     * told that a repeat may be under way (a lost answer), or that other
+     * events are in the group now, each id is looked at by itself.  A part
+     * that is missing all the same was taken away by somebody else: what was
+     * there is counted, and the digests tell the difference.
      */
 
-    [FWD_SCRIPT_DONE] =
+    [FWD_SCRIPT_FINISH] =
     FWD_LUA_FENCE
     FWD_LUA_PERMIT
     FWD_LUA_COUNT
-    "local function finish(from, to)\n"
-    "  if to < from then return 0 end\n"
-    "  local n = redis.call('XDEL', KEYS[3], unpack(ARGV, from, to))\n"
-    "  if n < to - from + 1 then\n"
-    "    n = n + redis.call('ZREM', KEYS[4], unpack(ARGV, from, to))\n"
-    "    redis.call('HDEL', KEYS[5], unpack(ARGV, from, to))\n"
+    FWD_LUA_DIGEST
+    FWD_LUA_TAKE
+    "local i, sum = 3, 0\n"
+    "while i < #ARGV do\n"
+    "  local n = tonumber(ARGV[i + 4])\n"
+    "  local from, to = i + 5, i + 4 + n\n"
+    "  local field = ':' .. ARGV[2] .. ':' .. ARGV[i + 1]\n"
+    "  local digest, took = tonumber(ARGV[i + 2]), 0\n"
+    "  if ARGV[i + 3] == '1' then\n"
+    "    digest = 0\n"
+    "    for j = from, to do\n"
+    "      if take(ARGV[j]) == 1 then\n"
+    "        took = took + 1\n"
+    "        digest = digest + h(ARGV[j])\n"
+    "      end\n"
+    "    end\n"
+    "  else\n"
+    "    took = redis.call('XDEL', KEYS[3], unpack(ARGV, from, to))\n"
+    "    if took < n then\n"
+    "      took = took + redis.call('ZREM', KEYS[4],\n"
+    "                               unpack(ARGV, from, to))\n"
+    "      redis.call('HDEL', KEYS[5], unpack(ARGV, from, to))\n"
+    "    end\n"
+    "    if took == 0 then digest = 0 end\n"
     "  end\n"
-    "  return n\n"
+    "  count(ARGV[i] .. field, took)\n"
+    "  add(ARGV[i] .. '~' .. field, digest)\n"
+    "  sum = sum + took\n"
+    "  i = to + 1\n"
     "end\n"
-    "local n = tonumber(ARGV[3])\n"
-    "local done = finish(4, 3 + n)\n"
-    "local drop = finish(4 + n, #ARGV)\n"
-    "count('done:' .. ARGV[2], done)\n"
-    "count('drop:' .. ARGV[2], drop)\n"
-    "return { done, drop }\n",
+    "return sum\n",
+
+    /* the due time tells a repeat: no two attempts of an event share one */
 
     [FWD_SCRIPT_RETRY] =
     FWD_LUA_FENCE
@@ -248,8 +293,8 @@ static const char *const  fwd_lua[FWD_SCRIPT_COUNT] = {
     "     or (due and tonumber(due) ~= tonumber(ARGV[i + 1]))\n"
     "  then\n"
     "    redis.call('ZADD', KEYS[4], ARGV[i + 1], id)\n"
-    "    if ARGV[i + 2] == '1' then\n"
-    "      redis.call('HINCRBY', KEYS[5], id, 1)\n"
+    "    if ARGV[i + 2] ~= '' then\n"
+    "      redis.call('HSET', KEYS[5], id, ARGV[i + 2])\n"
     "      n = n + 1\n"
     "    end\n"
     "  end\n"
@@ -261,19 +306,26 @@ static const char *const  fwd_lua[FWD_SCRIPT_COUNT] = {
     FWD_LUA_FENCE
     FWD_LUA_PERMIT
     FWD_LUA_COUNT
+    FWD_LUA_DIGEST
     FWD_LUA_TAKE
+    "local names = { 'id', 'src', 'e', 'reason', 'class', 'status',\n"
+    "                'attempts', 'first_at', 'at', 'history', 'request',\n"
+    "                'answer', 'versions', 'hint', 'replays' }\n"
     "local n = 0\n"
-    "for i = 4, #ARGV, 7 do\n"
+    "for i = 3, #ARGV, #names + 1 do\n"
     "  if take(ARGV[i]) == 1 then\n"
-    "    redis.call('XADD', KEYS[6], '*', 'event', ARGV[i],\n"
-    "               'id', ARGV[i + 1], 'src', ARGV[i + 2],\n"
-    "               'e', ARGV[i + 3], 'reason', ARGV[i + 4],\n"
-    "               'status', ARGV[i + 5], 'attempts', ARGV[i + 6],\n"
-    "               'at', ARGV[3])\n"
+    "    local fields = { 'event', ARGV[i] }\n"
+    "    for j, name in ipairs(names) do\n"
+    "      fields[2 * j + 1] = name\n"
+    "      fields[2 * j + 2] = ARGV[i + j]\n"
+    "    end\n"
+    "    redis.call('XADD', KEYS[6], '*', unpack(fields))\n"
+    "    local field = ':' .. ARGV[2] .. ':' .. ARGV[i + 2]\n"
+    "    count('dead' .. field, 1)\n"
+    "    add('dead~' .. field, h(ARGV[i]))\n"
     "    n = n + 1\n"
     "  end\n"
     "end\n"
-    "count('dead:' .. ARGV[2], n)\n"
     "return n\n",
 
     [FWD_SCRIPT_TRIM] =

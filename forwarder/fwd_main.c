@@ -22,6 +22,7 @@
 #include <curl/curl.h>
 #include <uv.h>
 
+#include "fwd_answer.h"
 #include "fwd_config.h"
 #include "fwd_core.h"
 #include "fwd_engine.h"
@@ -212,26 +213,37 @@ fwd_main_load(fwd_main_t *m, const char *file)
 }
 
 
-/* Compiles all maps once, so that all their errors are shown together. */
+/* Compiles all programs, so that all their errors are shown together. */
 
 static fwd_rc_t
 fwd_main_maps(fwd_main_t *m, fwd_report_t *report)
 {
-    size_t      i;
-    fwd_rc_t    rc;
-    fwd_map_t  *map;
+    size_t            i;
+    fwd_rc_t          rc;
+    fwd_map_t        *map;
+    fwd_dest_conf_t  *dest;
 
     rc = FWD_OK;
 
     for (i = 0; i < m->conf.dests_count; i++) {
+        dest = &m->conf.dests[i];
+        map = NULL;
 
-        if (m->conf.dests[i].desc->map == NULL) {
-            continue;
+        if (dest->desc->map != NULL
+            && fwd_map_create(&map, dest, report) != FWD_OK)
+        {
+            rc = FWD_ERROR;
+            map = NULL;
         }
 
-        if (fwd_map_create(&map, &m->conf.dests[i], report) != FWD_OK) {
+        fwd_map_destroy(map);
+        map = NULL;
+
+        if (dest->desc->answer != NULL
+            && fwd_answer_create(&map, dest, report) != FWD_OK)
+        {
             rc = FWD_ERROR;
-            continue;
+            map = NULL;
         }
 
         fwd_map_destroy(map);

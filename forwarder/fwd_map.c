@@ -15,10 +15,10 @@
 #include <string.h>
 
 #include <jq.h>
-#include <jv.h>
 
 #include "fwd_buf.h"
 #include "fwd_map.h"
+#include "fwd_map_private.h"
 #include "fwd_units.h"
 
 
@@ -66,6 +66,15 @@ fwd_rc_t
 fwd_map_create(fwd_map_t **out, const fwd_dest_conf_t *conf,
     fwd_report_t *report)
 {
+    return fwd_map_compile(out, conf, conf->desc->map, conf->desc->map_file,
+                           report);
+}
+
+
+fwd_rc_t
+fwd_map_compile(fwd_map_t **out, const fwd_dest_conf_t *conf,
+    const char *source, const char *file, fwd_report_t *report)
+{
     int                ok;
     size_t             errors;
     fwd_buf_t          program;
@@ -77,7 +86,7 @@ fwd_map_create(fwd_map_t **out, const fwd_dest_conf_t *conf,
 
     map = calloc(1, sizeof(fwd_map_t));
     if (map == NULL) {
-        fwd_report(report, conf->desc->map_file, 0, "out of memory");
+        fwd_report(report, file, 0, "out of memory");
         return FWD_ERROR;
     }
 
@@ -85,19 +94,19 @@ fwd_map_create(fwd_map_t **out, const fwd_dest_conf_t *conf,
 
     map->jq = jq_init();
     if (map->jq == NULL) {
-        fwd_report(report, conf->desc->map_file, 0, "out of memory");
+        fwd_report(report, file, 0, "out of memory");
         fwd_map_destroy(map);
         return FWD_ERROR;
     }
 
     sink.report = report;
-    sink.file = conf->desc->map_file;
+    sink.file = file;
     jq_set_error_cb(map->jq, fwd_map_compile_error, &sink);
     jq_set_attr(map->jq, jv_string("JQ_LIBRARY_PATH"), jv_array());
 
     fwd_buf_init(&program, FWD_MAP_PROGRAM_MAX);
     fwd_buf_add_string(&program, fwd_map_prelude);
-    fwd_buf_add_string(&program, conf->desc->map);
+    fwd_buf_add_string(&program, source);
     text = fwd_buf_string(&program);
 
     ok = (text != NULL) && jq_compile(map->jq, text);
@@ -265,6 +274,29 @@ fwd_map_run(fwd_map_t *map, martech_str_t event, uint64_t now_ms,
     jq_start(map->jq, jv_null(), 0);
 
     return rc;
+}
+
+
+fwd_rc_t
+fwd_map_first(fwd_map_t *map, jv input, jv *out)
+{
+    jv  value;
+
+    input = jv_object_set(input, jv_string("settings"),
+                          jv_copy(map->settings));
+
+    jq_start(map->jq, input, 0);
+    value = jq_next(map->jq);
+    jq_start(map->jq, jv_null(), 0);
+
+    if (!jv_is_valid(value)) {
+        jv_free(value);
+        return FWD_ERROR;
+    }
+
+    *out = value;
+
+    return FWD_OK;
 }
 
 

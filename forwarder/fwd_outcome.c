@@ -28,15 +28,25 @@ typedef struct {
 
 static const fwd_outcome_range_t  fwd_outcome_ranges[] = {
     { 200, 299, FWD_OUTCOME_DELIVERED },
+    { 401, 401, FWD_OUTCOME_CREDENTIALS },   /* who are you? */
+    { 403, 403, FWD_OUTCOME_CREDENTIALS },   /* you may not */
+    { 404, 404, FWD_OUTCOME_STOP },          /* the endpoint is not there */
+    { 407, 407, FWD_OUTCOME_CREDENTIALS },   /* a proxy asks the same */
     { 408, 408, FWD_OUTCOME_RETRY },         /* request time-out */
+    { 410, 410, FWD_OUTCOME_STOP },          /* ... and never will be */
     { 423, 423, FWD_OUTCOME_RETRY },         /* locked */
     { 425, 425, FWD_OUTCOME_RETRY },         /* too early */
     { 429, 429, FWD_OUTCOME_THROTTLED },     /* too many requests */
     { 501, 501, FWD_OUTCOME_REJECTED },      /* not implemented: never is */
     { 503, 503, FWD_OUTCOME_THROTTLED },     /* unavailable; Retry-After */
     { 500, 599, FWD_OUTCOME_RETRY },
-    { 300, 499, FWD_OUTCOME_REJECTED },      /* redirects are not followed */
-    { 0, 0, FWD_OUTCOME_RETRY }
+    { 300, 399, FWD_OUTCOME_REJECTED },      /* redirects are not followed */
+    { 400, 417, FWD_OUTCOME_REJECTED },      /* RFC 9110: the request's fault */
+    { 421, 424, FWD_OUTCOME_REJECTED },
+    { 426, 426, FWD_OUTCOME_REJECTED },
+    { 428, 431, FWD_OUTCOME_REJECTED },
+    { 451, 451, FWD_OUTCOME_REJECTED },      /* for legal reasons */
+    { 0, 0, FWD_OUTCOME_UNCLASSIFIED }
 };
 
 
@@ -53,7 +63,21 @@ static const char *const  fwd_outcome_names[] = {
     [FWD_OUTCOME_CREDENTIALS] = "credentials",
     [FWD_OUTCOME_STOP] = "stop",
     [FWD_OUTCOME_AMBIGUOUS] = "ambiguous",
-    [FWD_OUTCOME_EXPIRED] = "expired"
+    [FWD_OUTCOME_EXPIRED] = "expired",
+    [FWD_OUTCOME_UNCLASSIFIED] = "unclassified"
+};
+
+
+/* The higher, the more it counts among the records of an event. */
+static const unsigned char  fwd_outcome_weights[FWD_OUTCOME_COUNT] = {
+    [FWD_OUTCOME_DROPPED] = 0,
+    [FWD_OUTCOME_DUPLICATE] = 1,
+    [FWD_OUTCOME_DELIVERED] = 2,
+    [FWD_OUTCOME_RETRY] = 3,
+    [FWD_OUTCOME_THROTTLED] = 4,
+    [FWD_OUTCOME_AMBIGUOUS] = 5,
+    [FWD_OUTCOME_UNCLASSIFIED] = 6,
+    [FWD_OUTCOME_REJECTED] = 7
 };
 
 
@@ -61,6 +85,38 @@ const char *
 fwd_outcome_name(fwd_outcome_t outcome)
 {
     return fwd_outcome_names[outcome];
+}
+
+
+fwd_rc_t
+fwd_outcome_parse(fwd_outcome_t *outcome, const char *name)
+{
+    int  i;
+
+    for (i = 0; i < FWD_OUTCOME_COUNT; i++) {
+        if (strcmp(fwd_outcome_names[i], name) == 0) {
+            *outcome = (fwd_outcome_t) i;
+            return FWD_OK;
+        }
+    }
+
+    return FWD_NONE;
+}
+
+
+int
+fwd_outcome_is_good(fwd_outcome_t outcome)
+{
+    return outcome == FWD_OUTCOME_DELIVERED
+           || outcome == FWD_OUTCOME_DUPLICATE
+           || outcome == FWD_OUTCOME_DROPPED;
+}
+
+
+fwd_outcome_t
+fwd_outcome_worst(fwd_outcome_t one, fwd_outcome_t two)
+{
+    return fwd_outcome_weights[two] > fwd_outcome_weights[one] ? two : one;
 }
 
 

@@ -31,6 +31,8 @@ typedef enum {
                                      gone: the destination is parked */
     FWD_OUTCOME_AMBIGUOUS,        /* sent, but the answer never came */
     FWD_OUTCOME_EXPIRED,          /* too old to be sent */
+    FWD_OUTCOME_UNCLASSIFIED,     /* a status that nobody knows: again, a few
+                                     times, then as REJECTED */
     FWD_OUTCOME_COUNT
 } fwd_outcome_t;
 
@@ -39,14 +41,35 @@ typedef enum {
 #define FWD_RETRY_AFTER_MAX_MS  (3600 * 1000)
 
 
+/* What an answer says about one record. */
+typedef struct {
+    fwd_outcome_t         outcome;
+    uint32_t              reason;        /* offset of the vendor's text */
+    uint32_t              reason_len;    /* 0: none */
+} fwd_verdict_t;
+
+
 /* The name used in logs and dead letters; never NULL. */
 const char *fwd_outcome_name(fwd_outcome_t outcome);
 
+/* The outcome of a name; FWD_NONE if there is none of that name. */
+fwd_rc_t fwd_outcome_parse(fwd_outcome_t *outcome, const char *name)
+    FWD_MUST_CHECK;
+
 /*
- * Class of a final HTTP status.  A status outside 100 to 599 is RETRY, as an
- * answer that cannot be understood says nothing about the event.
+ * Class of a final HTTP status.  STOP stands for 404 and 410; one of them
+ * alone is no reason to stop (fwd_judge.c).
  */
 fwd_outcome_t fwd_outcome_http(int status);
+
+/* 1 if the events of such an outcome are finished and well. */
+int fwd_outcome_is_good(fwd_outcome_t outcome);
+
+/*
+ * Of the outcomes of two records of one event the one that counts: what has
+ * to be done again outweighs what is done, and a refusal both.
+ */
+fwd_outcome_t fwd_outcome_worst(fwd_outcome_t one, fwd_outcome_t two);
 
 /*
  * Reads a Retry-After value, seconds or an HTTP date, into a wait from

@@ -307,6 +307,8 @@ fwd_item_free(fwd_item_t *item)
     }
 
     fwd_item_uncount(item);
+    fwd_batch_free(item->letter);
+    free(item->tries);
     fwd_event_unref(item->event);
     free(item);
 }

@@ -16,6 +16,7 @@
 #define _FWD_QUEUE_H_INCLUDED_
 
 
+#include "fwd_attempts.h"
 #include "fwd_core.h"
 #include "fwd_event.h"
 #include "fwd_id.h"
@@ -24,6 +25,26 @@
 
 
 typedef struct fwd_item_s  fwd_item_t;
+
+
+/* The ends of an event that leave nothing behind but a number. */
+typedef enum {
+    FWD_END_DONE = 0,             /* delivered */
+    FWD_END_DROP,                 /* it gave no record, or was refused as not
+                                     wanted */
+    FWD_END_EXPIRED,              /* too old to be sent */
+    FWD_END_DRY,                  /* all was done but the sending */
+    FWD_END_COUNT
+} fwd_end_t;
+
+
+/* How an item is finished; one list and one script each. */
+typedef enum {
+    FWD_FINISH_DONE = 0,
+    FWD_FINISH_RETRY,
+    FWD_FINISH_DEAD,
+    FWD_FINISH_COUNT
+} fwd_finish_t;
 
 
 struct fwd_item_s {
@@ -36,21 +57,22 @@ struct fwd_item_s {
                                             equal for events sent together */
     uint32_t              attempts;      /* failed so far */
     int                   status;        /* of the last answer, 0: none */
+    fwd_outcome_t         outcome;       /* of the last attempt */
+    fwd_finish_t          how;           /* decided, not done yet */
+    fwd_end_t             end;           /* of FWD_FINISH_DONE */
     const char           *reason;        /* of a dead letter, static */
+    fwd_attempts_t       *tries;         /* the last failures; NULL: none, or
+                                            no memory for them */
+    fwd_batch_t          *letter;        /* of a dead letter: the batch it was
+                                            sent in, one reference, or NULL */
+    uint32_t              letter_index;  /* its place there */
     unsigned              retry:1;       /* it came from the retry set */
-    unsigned              dropped:1;     /* finished without delivery */
     unsigned              waiting:1;     /* in a list of its queue or lane,
                                             not in a batch or step */
+    unsigned              doubtful:1;    /* a step with it was sent, and the
+                                            answer lost */
+    unsigned              grouped:1;     /* while a step is being built */
 };
-
-
-/* How an item is finished; one list and one script each. */
-typedef enum {
-    FWD_FINISH_DONE = 0,
-    FWD_FINISH_RETRY,
-    FWD_FINISH_DEAD,
-    FWD_FINISH_COUNT
-} fwd_finish_t;
 
 
 /* A key of a shard with its length. */
@@ -77,6 +99,9 @@ struct fwd_queue_s {
     fwd_load_t           *retry_load;    /* of due retries, under way */
     uint64_t              due_ms;        /* first retry, wall clock;
                                             UINT64_MAX: there is none */
+    uint64_t              far_ms;        /* wall clock; then retries are
+                                            loaded that are due later than
+                                            any can be; 0: none known */
     fwd_id_t              retry_min;     /* no retry has a smaller ID */
     fwd_id_t              scan_min;      /* the same, of a scan under way */
     uint64_t              scan_ms;       /* monotonic, of the last scan */

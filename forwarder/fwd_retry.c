@@ -23,6 +23,7 @@
 #define FWD_RETRY_SCAN_LARGE 10000       /* ... of sets up to that size, ... */
 #define FWD_RETRY_SCAN_LONG_MS  60000    /* ... and of larger ones */
 #define FWD_RETRY_SCAN_COUNT 1000        /* members a step */
+#define FWD_RETRY_SKEW_MS    60000       /* clocks of two hosts differ */
 
 
 /* A member that is due, while they are being sorted. */
@@ -32,6 +33,8 @@ typedef struct {
 } fwd_retry_due_t;
 
 
+static uint64_t fwd_retry_horizon(const fwd_queue_t *queue);
+static int fwd_retry_far(fwd_queue_t *queue, double due);
 static void fwd_retry_due_reply(void *data, redisReply *reply);
 static void fwd_retry_take(fwd_load_t *load, const redisReply *reply,
     uint32_t max);
@@ -48,7 +51,8 @@ static void fwd_retry_bound(fwd_id_t *min, unsigned some, fwd_id_t id);
 void
 fwd_queue_fetch_due(fwd_queue_t *queue)
 {
-    char           now[40];
+    int            far;
+    char           now[40], horizon[40];
     uint32_t       room;
     fwd_args_t    *args;
     fwd_load_t    *load;
@@ -74,18 +78,22 @@ fwd_queue_fetch_due(fwd_queue_t *queue)
     }
 
     load->now_ms = fwd_wall_ms();
+    far = (queue->far_ms != 0 && queue->far_ms <= load->now_ms);
 
     engine = queue->shard->engine;
     args = &engine->args;
 
     (void) snprintf(now, sizeof(now), "%llu.999",
                     (unsigned long long) load->now_ms);
+    (void) snprintf(horizon, sizeof(horizon), "%llu",
+                    (unsigned long long) (load->now_ms
+                                          + fwd_retry_horizon(queue)));
 
     fwd_args_reset(args);
     fwd_args_text(args, "ZRANGEBYSCORE");
     fwd_args_add(args, queue->retry.data, queue->retry.len);
-    fwd_args_text(args, "-inf");
-    fwd_args_text(args, now);
+    fwd_args_text(args, far ? horizon : "-inf");
+    fwd_args_text(args, far ? "+inf" : now);
     fwd_args_text(args, "WITHSCORES");
     fwd_args_text(args, "LIMIT");
     fwd_args_text(args, "0");
@@ -106,6 +114,12 @@ fwd_queue_fetch_due(fwd_queue_t *queue)
 
     queue->due_ms = UINT64_MAX;
 
+    if (far) {
+        queue->far_ms = 0;
+        queue->due_ms = 0;               /* those in time were not asked for */
+        queue->dest->due_ms = 0;
+    }
+
     fwd_args_reset(args);
     fwd_args_text(args, "ZRANGEBYSCORE");
     fwd_args_add(args, queue->retry.data, queue->retry.len);
@@ -122,6 +136,49 @@ fwd_queue_fetch_due(fwd_queue_t *queue)
         queue->due_ms = 0;
         queue->dest->due_ms = 0;
     }
+}
+
+
+/*
+ * No wait is longer.  What is due later was written before the clock was set
+ * back: it waits for the longest backoff, and not for the clock.
+ */
+
+static uint64_t
+fwd_retry_horizon(const fwd_queue_t *queue)
+{
+    uint64_t  cap;
+
+    cap = queue->dest->conf->limits.retry.cap_ms;
+
+    return (cap > FWD_RETRY_AFTER_MAX_MS ? cap : FWD_RETRY_AFTER_MAX_MS)
+           + FWD_RETRY_SKEW_MS;
+}
+
+
+/* 1 if that is so of a due time; then they are loaded after that wait. */
+
+static int
+fwd_retry_far(fwd_queue_t *queue, double due)
+{
+    uint64_t  now;
+
+    now = fwd_wall_ms();
+
+    if (!(due > (double) (now + fwd_retry_horizon(queue)))) {
+        return 0;
+    }
+
+    if (queue->far_ms == 0) {
+        queue->far_ms = now + queue->dest->conf->limits.retry.cap_ms;
+    }
+
+    if (queue->far_ms < queue->due_ms) {
+        queue->due_ms = queue->far_ms;
+        fwd_dest_due(queue->dest, queue->due_ms);
+    }
+
+    return 1;
 }
 
 
@@ -238,6 +295,10 @@ fwd_retry_next_reply(void *data, redisReply *reply)
 
     due = strtod(reply->element[1]->str, NULL);
 
+    if (fwd_retry_far(queue, due)) {
+        return;
+    }
+
     if (due >= 0 && due < (double) queue->due_ms) {
         queue->due_ms = (uint64_t) due;
         fwd_dest_due(queue->dest, queue->due_ms);
@@ -281,6 +342,7 @@ fwd_retry_tries_reply(void *data, redisReply *reply)
 {
     uint32_t           i;
     fwd_load_t        *load = data;
+    fwd_attempts_t     known;
     const redisReply  *tries;
 
     load->pending = 0;
@@ -305,8 +367,19 @@ fwd_retry_tries_reply(void *data, redisReply *reply)
     for (i = 0; i < load->count; i++) {
         tries = reply->element[i];
 
-        if (tries->type == REDIS_REPLY_STRING) {
-            load->attempts[i] = (uint32_t) strtoul(tries->str, NULL, 10);
+        if (tries->type != REDIS_REPLY_STRING) {
+            continue;
+        }
+
+        fwd_attempts_parse(&known, tries->str, (size_t) tries->len);
+        load->attempts[i] = known.count;
+
+        if (known.first_ms != 0) {
+            load->tries[i] = malloc(sizeof(fwd_attempts_t));
+
+            if (load->tries[i] != NULL) {
+                *load->tries[i] = known;
+            }
         }
     }
 
@@ -356,6 +429,8 @@ fwd_retry_loaded(fwd_load_t *load)
 
             item->due = load->due[i];
             item->attempts = load->attempts[i];
+            item->tries = load->tries[i];
+            load->tries[i] = NULL;
 
             if (item->event->bad != NULL) {
                 item->reason = item->event->bad;
@@ -471,6 +546,13 @@ fwd_retry_scan_reply(void *data, redisReply *reply)
         {
             fwd_retry_bound(&queue->scan_min, queue->scan_some, id);
             queue->scan_some = 1;
+        }
+
+        /* others may be due all the time, and stand before it */
+
+        if (list->element[i + 1]->type == REDIS_REPLY_STRING) {
+            (void) fwd_retry_far(queue,
+                                 strtod(list->element[i + 1]->str, NULL));
         }
     }
 

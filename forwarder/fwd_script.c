@@ -136,6 +136,13 @@ fwd_args_due(fwd_args_t *args, double due)
 }
 
 
+void
+fwd_args_copy(fwd_args_t *args, const void *data, size_t len)
+{
+    fwd_args_scratch(args, data, len);
+}
+
+
 fwd_rc_t
 fwd_args_send(fwd_args_t *args, fwd_redis_t *r, fwd_redis_reply_pt cb,
     void *data, uint64_t timeout_ms)

@@ -57,21 +57,24 @@ typedef enum {
     FWD_SCRIPT_ROUTE,
 
     /*
-     * keys: owner, ledger, q, retry, try; args: epoch, destination, number
-     * of delivered, their IDs, the IDs of dropped ones.
-     * Answers { delivered, dropped }.
+     * All ends of an event but the dead letter.
+     * keys: owner, ledger, q, retry, try; args: epoch, destination, then for
+     * each group of events: end (name of the counter), source, sum of their
+     * digests, "1" if some may be finished already, number, their IDs.
+     * Answers how many there were.
      */
-    FWD_SCRIPT_DONE,
+    FWD_SCRIPT_FINISH,
 
     /*
      * keys: owner, ledger, q, retry, try; args: epoch, destination, then for
-     * each event: ID, due time, "1" if the attempt counts.
+     * each event: ID, due time, the record of its attempts, or "" if this
+     * one does not count.
      */
     FWD_SCRIPT_RETRY,
 
     /*
      * keys: owner, ledger, q, retry, try, dead; args: epoch, destination,
-     * now ms, then for each event: ID, id, src, e, reason, status, attempts.
+     * then for each event its ID and the fields of fwd_dead_args().
      */
     FWD_SCRIPT_DEAD,
 
@@ -113,6 +116,9 @@ void fwd_args_add(fwd_args_t *args, const void *data, size_t len);
 void fwd_args_text(fwd_args_t *args, const char *text);
 void fwd_args_number(fwd_args_t *args, uint64_t number);
 void fwd_args_id(fwd_args_t *args, fwd_id_t id);
+
+/* Bytes that are copied. */
+void fwd_args_copy(fwd_args_t *args, const void *data, size_t len);
 
 /* A due time: Unix ms with a fraction, which tells batches apart. */
 void fwd_args_due(fwd_args_t *args, double due);

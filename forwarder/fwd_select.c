@@ -36,6 +36,7 @@ static fwd_batch_t *fwd_select_fresh(fwd_dest_t *dest);
 static uint32_t fwd_select_queue(fwd_dest_t *dest, fwd_queue_t *queue,
     fwd_batch_t *batch, size_t *bytes);
 static int fwd_select_order(const void *a, const void *b);
+static int fwd_fill_expired(const fwd_dest_t *dest, const fwd_item_t *item);
 static fwd_rc_t fwd_fill_item(fwd_dest_t *dest, fwd_batch_t *batch,
     fwd_item_t *item);
 static void fwd_fill_failed(fwd_dest_t *dest, const fwd_item_t *item,
@@ -316,6 +317,12 @@ fwd_dest_fill(fwd_dest_t *dest, fwd_batch_t *batch)
             continue;
         }
 
+        if (fwd_fill_expired(dest, item)) {
+            item->end = FWD_END_EXPIRED;
+            fwd_queue_finish(item, FWD_FINISH_DONE);
+            continue;
+        }
+
         /* the slot is free: no more were added than looked at */
         items[batch->items_count++] = item;
 
@@ -344,6 +351,25 @@ fwd_dest_fill(fwd_dest_t *dest, fwd_batch_t *batch)
     }
 
     return (rc == FWD_AGAIN) ? FWD_AGAIN : FWD_NONE;
+}
+
+
+/* A clock that was set back makes no event younger than new. */
+
+static int
+fwd_fill_expired(const fwd_dest_t *dest, const fwd_item_t *item)
+{
+    uint64_t  now, max;
+
+    max = dest->conf->policy.max_age_ms;
+
+    if (max == 0) {
+        return 0;
+    }
+
+    now = fwd_wall_ms();
+
+    return now > item->event->id.ms && now - item->event->id.ms > max;
 }
 
 
@@ -380,7 +406,7 @@ fwd_fill_item(fwd_dest_t *dest, fwd_batch_t *batch, fwd_item_t *item)
     fwd_batch_pop(batch);
 
     if (rc == FWD_OK) {
-        item->dropped = 1;
+        item->end = FWD_END_DROP;
         fwd_queue_finish(item, FWD_FINISH_DONE);
         return FWD_NONE;
     }

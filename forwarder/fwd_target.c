@@ -17,12 +17,17 @@
 #include <curl/curl.h>
 
 #include "fwd_buf.h"
+#include "fwd_mask.h"
 #include "fwd_secret.h"
 #include "fwd_target.h"
 #include "fwd_units.h"
 
 
 #define FWD_TARGET_SIZE_MAX  65536
+
+/* How a template is expanded. */
+#define FWD_TARGET_ENCODE    1           /* percent-encode, but at its start */
+#define FWD_TARGET_SHOW      2           /* for people: no secrets */
 
 
 typedef struct {
@@ -41,7 +46,7 @@ static fwd_rc_t fwd_target_check_url(const char *text, fwd_error_t *err);
 static const fwd_setting_t *fwd_target_find(const fwd_desc_t *desc,
     const char *name, size_t len);
 static const char *fwd_target_expand(fwd_target_t *t, const char *what,
-    const char *template, int encode);
+    const char *template, unsigned how);
 static void fwd_target_http(fwd_target_t *t);
 static void fwd_target_headers(fwd_target_t *t);
 static int fwd_target_header_name(const char *name);
@@ -310,7 +315,7 @@ fwd_target_find(const fwd_desc_t *desc, const char *name, size_t len)
 
 static const char *
 fwd_target_expand(fwd_target_t *t, const char *what, const char *template,
-    int encode)
+    unsigned how)
 {
     char                 *safe;
     const char           *p, *end, *value, *text;
@@ -345,7 +350,10 @@ fwd_target_expand(fwd_target_t *t, const char *what, const char *template,
             goto done;
         }
 
-        if (encode && p != template) {
+        if ((how & FWD_TARGET_SHOW) && setting->secret) {
+            fwd_buf_add_string(&out, FWD_MASK);
+
+        } else if ((how & FWD_TARGET_ENCODE) && p != template) {
             safe = curl_easy_escape(NULL, value, 0);
             fwd_buf_add_string(&out, safe ? safe : "");
             curl_free(safe);
@@ -382,7 +390,10 @@ fwd_target_http(fwd_target_t *t)
 
     http->method = from->method;
 
-    http->url = fwd_target_expand(t, "request.url", from->url, 1);
+    http->url = fwd_target_expand(t, "request.url", from->url,
+                                  FWD_TARGET_ENCODE);
+    http->url_shown = fwd_target_expand(t, "request.url", from->url,
+                                        FWD_TARGET_ENCODE|FWD_TARGET_SHOW);
 
     if (http->url == NULL
         || fwd_target_check_url(http->url, &err) != FWD_OK)
@@ -443,10 +454,16 @@ fwd_target_headers(fwd_target_t *t)
 
     http->headers = fwd_pool_alloc(t->y->pool, (from->headers_count + 1)
                                                * sizeof(char *));
+    http->headers_shown = fwd_pool_alloc(t->y->pool,
+                                         (from->headers_count + 1)
+                                         * sizeof(char *));
 
-    http->headers[http->headers_count++] =
-                        fwd_pool_printf(t->y->pool, "Content-Type: %s",
-                                        from->content_type);
+    text = fwd_pool_printf(t->y->pool, "Content-Type: %s",
+                           from->content_type);
+
+    http->headers[0] = text;
+    http->headers_shown[0] = text;
+    http->headers_count = 1;
 
     for (i = 0; i < from->headers_count; i++) {
         name = from->headers[i].name;
@@ -463,8 +480,14 @@ fwd_target_headers(fwd_target_t *t)
             continue;
         }
 
-        http->headers[http->headers_count++] =
+        http->headers[http->headers_count] =
                          fwd_pool_printf(t->y->pool, "%s: %s", name, text);
+
+        text = fwd_target_expand(t, name, from->headers[i].value,
+                                 FWD_TARGET_SHOW);
+        http->headers_shown[http->headers_count++] =
+                         fwd_pool_printf(t->y->pool, "%s: %s", name,
+                                         text ? text : FWD_MASK);
     }
 }
 

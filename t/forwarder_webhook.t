@@ -119,7 +119,7 @@ is(scalar(dead()), 0, 'none of these is dead');
 
 my $dead = 0;
 
-for my $status (400, 401, 404, 410, 413, 422, 301) {
+for my $status (400, 405, 409, 413, 415, 422, 301) {
     my $answer = { status => $status, body => 'no',
                    headers => [Location => $receiver->url('/elsewhere')] };
 

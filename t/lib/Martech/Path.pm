@@ -13,7 +13,7 @@ use Martech::Http qw(from_json to_json);
 use Martech::Wait qw(becomes wait_until);
 
 our @EXPORT = qw(forwarder_conf file_lines file_ids hook_ids ids_of missing
-                 add_events ledger ledger_holds drained);
+                 add_events ledger ledger_holds drained resumed);
 
 
 # The configuration of a forwarder; hook => port of the receiver.  Pieces in
@@ -126,7 +126,8 @@ sub add_events {
 }
 
 
-# The sum of the ledgers of all shards.
+# The sum of the ledgers of all shards; what is counted by source also stands
+# without it: "done:hook" beside "done:hook:test".
 sub ledger {
     my ($redis) = @_;
     my %sum;
@@ -134,7 +135,13 @@ sub ledger {
     for my $tag (Martech::Redis::tags('mt', 16)) {
         my %shard = @{ $redis->call('hgetall', "$tag:ledger") };
 
-        $sum{$_} += $shard{$_} for keys %shard;
+        while (my ($field, $n) = each %shard) {
+            next if $field eq 'last';
+
+            $sum{$field} += $n;
+            $sum{$1} += $n if $field =~ /^(\w+~?:[\w-]+):[^:]*$/
+                              || $field =~ /^(in~?):[^:]*$/;
+        }
     }
 
     return \%sum;
@@ -142,7 +149,7 @@ sub ledger {
 
 
 # docs/SPEC.md, section 4: for a destination
-# routed = done + drop + dead + waiting
+# routed = done + drop + dead + expired + moved + dry + waiting
 sub ledger_holds {
     my ($redis, $dest) = @_;
     my $ledger = ledger($redis);
@@ -155,7 +162,8 @@ sub ledger_holds {
 
     my $finished = 0;
 
-    $finished += $ledger->{"$_:$dest"} // 0 for qw(done drop dead);
+    $finished += $ledger->{"$_:$dest"} // 0
+        for qw(done drop dead expired moved dry);
 
     return ($ledger->{"routed:$dest"} // 0) == $finished + $waiting;
 }
@@ -173,6 +181,16 @@ sub drained {
     }
 
     return 1;
+}
+
+
+# The same of one destination that may have been parked: an operator resumes it.
+sub resumed {
+    my ($redis, $dest) = @_;
+
+    $redis->call('hdel', "{mt:00}:state:$dest", 'parked');
+
+    return drained($redis, $dest);
 }
 
 

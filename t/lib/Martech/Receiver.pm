@@ -6,7 +6,8 @@ package Martech::Receiver;
 # One process, one loop, keep-alive connections.  An answer is
 #   { status => 200, headers => [name => value], body => '...',
 #     delay => seconds, cut => 1 (close without a byte) }
-# The answers given are used one a request; then "always" is repeated.
+# The answers given are used one a request; then "always" is repeated.  Before
+# both go those that are given for a messageId, to requests that hold it first.
 
 use strict;
 use warnings;
@@ -66,7 +67,8 @@ sub url { "http://127.0.0.1:$_[0]{port}" . ($_[1] // '/') }
 sub stop { $_[0]{process}->stop('TERM', 5) }
 
 
-# changes what is answered from now on: answers => [...], always => {...}
+# changes what is answered from now on: answers => [...], always => {...},
+# by => { messageId => [...] }
 sub answer {
     my ($self, %arg) = @_;
 
@@ -184,6 +186,7 @@ sub take_orders {
 
         $self->{answers} = $order->{answers} // [];
         $self->{always} = $order->{always} if $order->{always};
+        $self->{by} = $order->{by} // {};
         syswrite $control, '.';
     }
 
@@ -224,7 +227,10 @@ sub take_bytes {
 sub take_request {
     my ($self, $fh, $line, $headers, $body) = @_;
     my ($method, $path) = split / /, $line;
-    my $answer = shift @{ $self->{answers} } // $self->{always};
+    my ($id) = %{ $self->{by} // {} } && $body =~ /"messageId":"([^"]+)"/;
+    my $own = defined $id ? $self->{by}{$id} : undef;
+    my $answer = ($own && shift @$own)
+        // shift @{ $self->{answers} } // $self->{always};
 
     print { $self->{log} } to_json({
         method => $method, path => $path, headers => $headers,
