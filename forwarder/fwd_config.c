@@ -2,23 +2,22 @@
 /*
  * Copyright (C) ngx_martech_module contributors
  *
- * The configuration file: tables of its sections, and what only several
- * values together can tell.
+ * The configuration file: its own keys and the small sections.
  */
 
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "../martech/martech_shard.h"
 
-#include "fwd_config.h"
-#include "fwd_digest.h"
-#include "fwd_secret.h"
-#include "fwd_target.h"
-#include "fwd_units.h"
+#include "fwd_answer.h"
+#include "fwd_config_private.h"
+#include "fwd_map.h"
+
+
+#define FWD_CONFIG_LEASE_LOW  2000       /* ms; four heart-beats */
 
 
 /* Sections as they are read, before they are understood. */
@@ -27,27 +26,20 @@ typedef struct {
     yaml_node_t          *stream;
     yaml_node_t          *owner;
     yaml_node_t          *log;
+    yaml_node_t          *dedup;
+    yaml_node_t          *map;
     yaml_node_t          *destinations;
-    const char           *password;      /* a reference */
-    size_t                redis_line;
-    fwd_config_t         *conf;
+    fwd_config_t          conf;
 } fwd_config_raw_t;
 
 
 static void fwd_config_read(fwd_yaml_t *y, fwd_config_raw_t *raw);
-static void fwd_config_redis(fwd_yaml_t *y, fwd_config_raw_t *raw);
-static fwd_rc_t fwd_config_address(fwd_redis_conf_t *redis,
-    fwd_pool_t *pool);
-static void fwd_config_owner(fwd_yaml_t *y, fwd_config_raw_t *raw);
-static void fwd_config_dests(fwd_yaml_t *y, fwd_config_raw_t *raw);
-static void fwd_config_dest_alone(fwd_yaml_t *y, const fwd_config_t *conf,
-    const fwd_dest_conf_t *dest);
-static void fwd_config_dest(fwd_yaml_t *y, fwd_config_t *conf,
-    fwd_dest_conf_t *dest, yaml_node_t *node);
-static void fwd_config_limits(fwd_yaml_t *y, fwd_dest_conf_t *dest);
-static void fwd_config_order(fwd_yaml_t *y, const fwd_dest_conf_t *dest,
-    const char *low_name, uint64_t *low, uint64_t low_default,
-    const char *high_name, uint64_t high);
+static void fwd_config_loops(fwd_yaml_t *y, const fwd_config_t *conf);
+static void fwd_config_owner(fwd_yaml_t *y, fwd_config_t *conf);
+static int fwd_config_prefix_valid(const char *text);
+static int fwd_config_visible(const char *text);
+static fwd_rc_t fwd_config_when(const fwd_config_t *conf,
+    const fwd_dest_conf_t *dest, fwd_report_t *report);
 
 
 static const char *const  fwd_config_levels[] = {
@@ -60,57 +52,48 @@ static const char *const  fwd_config_levels[] = {
 
 static const char *const  fwd_config_attempts[] = { "failed", "all", NULL };
 
-
-typedef struct {
-    fwd_config_raw_t      raw;
-    fwd_config_t          conf;
-} fwd_config_root_t;
+static const char *const  fwd_config_auto[] = { "auto", NULL };
 
 
 static const fwd_field_t  fwd_config_fields[] = {
     { .name = "redis", .kind = FWD_FIELD_NODE, .required = 1,
-      .offset = offsetof(fwd_config_root_t, raw.redis) },
+      .offset = offsetof(fwd_config_raw_t, redis) },
     { .name = "stream", .kind = FWD_FIELD_NODE,
-      .offset = offsetof(fwd_config_root_t, raw.stream) },
+      .offset = offsetof(fwd_config_raw_t, stream) },
     { .name = "owner", .kind = FWD_FIELD_NODE,
-      .offset = offsetof(fwd_config_root_t, raw.owner) },
+      .offset = offsetof(fwd_config_raw_t, owner) },
     { .name = "log", .kind = FWD_FIELD_NODE,
-      .offset = offsetof(fwd_config_root_t, raw.log) },
+      .offset = offsetof(fwd_config_raw_t, log) },
+    { .name = "dedup", .kind = FWD_FIELD_NODE,
+      .offset = offsetof(fwd_config_raw_t, dedup) },
+    { .name = "map", .kind = FWD_FIELD_NODE,
+      .offset = offsetof(fwd_config_raw_t, map) },
+    { .name = "loops", .kind = FWD_FIELD_NUMBER, .dflt = "auto",
+      .offset = offsetof(fwd_config_raw_t, conf.loops),
+      .min = "1", .max = "64", .words = fwd_config_auto },
+    { .name = "metrics", .kind = FWD_FIELD_STRING,
+      .offset = offsetof(fwd_config_raw_t, conf.metrics),
+      .valid = fwd_config_endpoint_valid, .allowed = FWD_CONFIG_ENDPOINT },
     { .name = "destinations_path", .kind = FWD_FIELD_STRING,
       .dflt = "/usr/share/martech/destinations",
-      .offset = offsetof(fwd_config_root_t, conf.destinations_path),
+      .offset = offsetof(fwd_config_raw_t, conf.destinations_path),
       .min = "1", .max = "4096" },
     { .name = "shutdown_timeout", .kind = FWD_FIELD_TIME, .dflt = "10s",
-      .offset = offsetof(fwd_config_root_t, conf.shutdown_timeout_ms),
+      .offset = offsetof(fwd_config_raw_t, conf.shutdown_timeout_ms),
       .min = "0", .max = "10m" },
     { .name = "destinations", .kind = FWD_FIELD_NODE, .required = 1,
-      .offset = offsetof(fwd_config_root_t, raw.destinations) },
-    { .name = NULL }
-};
-
-
-static const fwd_field_t  fwd_config_redis_fields[] = {
-    { .name = "address", .kind = FWD_FIELD_STRING, .required = 1,
-      .offset = offsetof(fwd_config_root_t, conf.redis.address),
-      .min = "1", .max = "512" },
-    { .name = "database", .kind = FWD_FIELD_NUMBER, .dflt = "0",
-      .offset = offsetof(fwd_config_root_t, conf.redis.database),
-      .min = "0", .max = "1024" },
-    { .name = "user", .kind = FWD_FIELD_STRING,
-      .offset = offsetof(fwd_config_root_t, conf.redis.user),
-      .min = "1", .max = "256" },
-    { .name = "password", .kind = FWD_FIELD_STRING,
-      .offset = offsetof(fwd_config_root_t, raw.password) },
+      .offset = offsetof(fwd_config_raw_t, destinations) },
     { .name = NULL }
 };
 
 
 static const fwd_field_t  fwd_config_stream_fields[] = {
     { .name = "prefix", .kind = FWD_FIELD_STRING, .dflt = "mt",
-      .offset = offsetof(fwd_config_root_t, conf.prefix),
-      .min = "1", .max = "32" },
+      .offset = offsetof(fwd_config_t, prefix),
+      .valid = fwd_config_prefix_valid,
+      .allowed = "1 to 32 of A-Z a-z 0-9 _ . -" },
     { .name = "shards", .kind = FWD_FIELD_NUMBER, .dflt = "16",
-      .offset = offsetof(fwd_config_root_t, conf.shards),
+      .offset = offsetof(fwd_config_t, shards),
       .min = "1", .max = "1024" },
     { .name = NULL }
 };
@@ -118,10 +101,11 @@ static const fwd_field_t  fwd_config_stream_fields[] = {
 
 static const fwd_field_t  fwd_config_owner_fields[] = {
     { .name = "name", .kind = FWD_FIELD_STRING,
-      .offset = offsetof(fwd_config_root_t, conf.owner),
-      .min = "1", .max = "128" },
-    { .name = "lease", .kind = FWD_FIELD_TIME, .dflt = "10s",
-      .offset = offsetof(fwd_config_root_t, conf.lease_ms),
+      .offset = offsetof(fwd_config_t, owner),
+      .valid = fwd_config_visible,
+      .allowed = "1 to 128 visible ASCII characters" },
+    { .name = "lease", .kind = FWD_FIELD_TIME, .dflt = "6s",
+      .offset = offsetof(fwd_config_t, lease_ms),
       .min = "500ms", .max = "10m" },
     { .name = NULL }
 };
@@ -129,31 +113,33 @@ static const fwd_field_t  fwd_config_owner_fields[] = {
 
 static const fwd_field_t  fwd_config_log_fields[] = {
     { .name = "level", .kind = FWD_FIELD_WORD, .dflt = "info",
-      .offset = offsetof(fwd_config_root_t, conf.log_level),
+      .offset = offsetof(fwd_config_t, log_level),
       .words = fwd_config_levels },
     { .name = "attempts", .kind = FWD_FIELD_WORD, .dflt = "all",
-      .offset = offsetof(fwd_config_root_t, conf.log_attempts),
+      .offset = offsetof(fwd_config_t, log_attempts),
       .words = fwd_config_attempts },
     { .name = NULL }
 };
 
 
-static const char *const  fwd_config_timeouts[] = {
-    "retry", "dead", "done", NULL
+static const fwd_field_t  fwd_config_dedup_fields[] = {
+    { .name = "window", .kind = FWD_FIELD_TIME, .dflt = "1h",
+      .offset = offsetof(fwd_config_t, dedup_window_ms),
+      .min = "1s", .max = "24h", .zero = 1 },
+    { .name = "events", .kind = FWD_FIELD_NUMBER, .dflt = "2000000",
+      .offset = offsetof(fwd_config_t, dedup_max),
+      .min = "1000", .max = "100000000" },
+    { .name = NULL }
 };
 
-static const fwd_field_t  fwd_config_dest_fields[] = {
-    { .name = "use", .kind = FWD_FIELD_STRING, .required = 1,
-      .offset = offsetof(fwd_dest_conf_t, use), .min = "1", .max = "32" },
-    { .name = "settings", .kind = FWD_FIELD_NODE,
-      .offset = offsetof(fwd_dest_conf_t, settings_node) },
-    { .name = "max_age", .kind = FWD_FIELD_TIME, .dflt = "0",
-      .offset = offsetof(fwd_dest_conf_t, policy.max_age_ms),
-      .min = "0", .max = "365d" },
-    { .name = "on_timeout", .kind = FWD_FIELD_WORD, .dflt = "retry",
-      .offset = offsetof(fwd_dest_conf_t, policy.ambiguous),
-      .words = fwd_config_timeouts },
-    FWD_LIMITS_FIELDS(fwd_dest_conf_t, limits),
+
+static const fwd_field_t  fwd_config_map_fields[] = {
+    { .name = "timeout", .kind = FWD_FIELD_TIME, .dflt = "1s",
+      .offset = offsetof(fwd_config_t, map_timeout_ms),
+      .min = "100ms", .max = "1m" },
+    { .name = "memory", .kind = FWD_FIELD_SIZE, .dflt = "1g",
+      .offset = offsetof(fwd_config_t, map_memory),
+      .min = "64m", .max = "1024g", .zero = 1 },
     { .name = NULL }
 };
 
@@ -161,30 +147,30 @@ static const fwd_field_t  fwd_config_dest_fields[] = {
 fwd_rc_t
 fwd_config_load(fwd_config_t *conf, const char *file, fwd_report_t *report)
 {
-    fwd_yaml_t         y;
-    fwd_config_root_t  root;
+    fwd_yaml_t        y;
+    fwd_config_raw_t  raw;
 
     memset(conf, 0, sizeof(fwd_config_t));
-    memset(&root, 0, sizeof(fwd_config_root_t));
+    memset(&raw, 0, sizeof(fwd_config_raw_t));
 
     fwd_pool_init(&conf->pool);
     report->pool = &conf->pool;
     report->count = 0;
+    report->warnings_count = 0;
 
     if (fwd_yaml_open(&y, file, report, &conf->pool) != FWD_OK) {
         return FWD_ERROR;
     }
 
-    root.raw.conf = &root.conf;
-    root.conf.file = file;
-    fwd_digest_file(root.conf.digest, file);
-    fwd_config_read(&y, &root.raw);
+    raw.conf.file = file;
+    fwd_digest_file(raw.conf.digest, file);
+    fwd_config_read(&y, &raw);
 
     fwd_yaml_close(&y);
 
-    /* the pool moved on while root was filled */
-    root.conf.pool = conf->pool;
-    *conf = root.conf;
+    /* the pool moved on while raw was filled */
+    raw.conf.pool = conf->pool;
+    *conf = raw.conf;
 
     return report->count ? FWD_ERROR : FWD_OK;
 }
@@ -200,329 +186,107 @@ fwd_config_free(fwd_config_t *conf)
 static void
 fwd_config_read(fwd_yaml_t *y, fwd_config_raw_t *raw)
 {
-    static const fwd_field_t *const  tables[] = {
-        fwd_config_fields, fwd_config_redis_fields, fwd_config_stream_fields,
-        fwd_config_owner_fields, fwd_config_log_fields
-    };
-
     size_t         i;
     fwd_config_t  *conf;
+
+    conf = &raw->conf;
+
+    fwd_yaml_defaults(fwd_config_fields, raw, y->pool);
+    fwd_yaml_section(y, fwd_yaml_root(y), "", fwd_config_fields, raw);
+
+    struct {
+        const char         *name;
+        yaml_node_t        *node;
+        const fwd_field_t  *fields;
+    } sections[] = {
+        { "stream", raw->stream, fwd_config_stream_fields },
+        { "owner", raw->owner, fwd_config_owner_fields },
+        { "log", raw->log, fwd_config_log_fields },
+        { "dedup", raw->dedup, fwd_config_dedup_fields },
+        { "map", raw->map, fwd_config_map_fields }
+    };
+
+    if (raw->redis != NULL) {
+        fwd_config_redis(y, conf, raw->redis);
+    }
+
+    for (i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
+        fwd_yaml_defaults(sections[i].fields, conf, y->pool);
+        fwd_yaml_section(y, sections[i].node, sections[i].name,
+                         sections[i].fields, conf);
+    }
+
+    fwd_config_owner(y, conf);
+    fwd_config_loops(y, conf);
+
+    if (raw->destinations != NULL) {
+        fwd_config_dests(y, conf, raw->destinations);
+    }
+}
+
+
+static void
+fwd_config_loops(fwd_yaml_t *y, const fwd_config_t *conf)
+{
+    if (conf->loops > conf->shards) {
+        fwd_report(y->report, y->file, fwd_yaml_at(y, "loops"),
+                   "\"loops\" is \"%llu\", above stream.shards %llu: a shard "
+                   "has one loop, so more would be idle; allowed are auto or "
+                   "1 to %llu", (unsigned long long) conf->loops,
+                   (unsigned long long) conf->shards,
+                   (unsigned long long) conf->shards);
+    }
+}
+
+
+static void
+fwd_config_owner(fwd_yaml_t *y, fwd_config_t *conf)
+{
+    char  host[128];
+
+    if (conf->lease_ms < FWD_CONFIG_LEASE_LOW) {
+        fwd_report_warning(y->report, y->file, fwd_yaml_at(y, "owner.lease"),
+                           "\"owner.lease\" is below 2s: one slow answer of "
+                           "Redis may cost all shards");
+    }
+
+    if (conf->owner != NULL) {
+        return;
+    }
+
+    if (gethostname(host, sizeof(host)) != 0) {
+        host[0] = '\0';
+    }
+
+    host[sizeof(host) - 1] = '\0';
+    conf->owner = fwd_pool_printf(y->pool, "%s-%ld",
+                                  host[0] ? host : "forwarder",
+                                  (long) getpid());
+}
+
+
+static int
+fwd_config_prefix_valid(const char *text)
+{
     martech_str_t  prefix;
 
-    conf = raw->conf;
+    prefix.data = (const unsigned char *) text;
+    prefix.len = strlen(text);
 
-    for (i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
-        fwd_yaml_defaults(tables[i], raw, y->pool);
-    }
-
-    fwd_yaml_section(y, fwd_yaml_root(y), 1, "", fwd_config_fields, raw);
-
-    fwd_config_redis(y, raw);
-    fwd_yaml_section(y, raw->stream, 0, "stream", fwd_config_stream_fields,
-                     raw);
-    fwd_config_owner(y, raw);
-    fwd_yaml_section(y, raw->log, 0, "log", fwd_config_log_fields, raw);
-
-    prefix.data = (const unsigned char *) conf->prefix;
-    prefix.len = strlen(conf->prefix);
-
-    if (!martech_shard_prefix_valid(prefix)) {
-        fwd_report(y->report, y->file, fwd_yaml_line(raw->stream),
-                   "\"stream.prefix\" is \"%s\", allowed are 1 to %d of "
-                   "A-Z a-z 0-9 _ . -", conf->prefix,
-                   MARTECH_PREFIX_LEN_MAX);
-    }
-
-    fwd_config_dests(y, raw);
+    return martech_shard_prefix_valid(prefix);
 }
 
 
-static void
-fwd_config_redis(fwd_yaml_t *y, fwd_config_raw_t *raw)
+/* It is a part of the lease, "<epoch> <name>", and stands in logs. */
+
+static int
+fwd_config_visible(const char *text)
 {
-    fwd_error_t        err;
-    fwd_redis_conf_t  *redis;
+    const char  *p;
 
-    if (raw->redis == NULL) {
-        return;
-    }
+    for (p = text; *p > ' ' && *p <= '~'; p++) { /* void */ }
 
-    redis = &raw->conf->redis;
-    raw->redis_line = fwd_yaml_line(raw->redis);
-
-    fwd_yaml_section(y, raw->redis, 0, "redis", fwd_config_redis_fields, raw);
-
-    if (redis->address != NULL
-        && fwd_config_address(redis, y->pool) != FWD_OK)
-    {
-        fwd_report(y->report, y->file, raw->redis_line,
-                   "\"redis.address\" is \"%s\", allowed is unix:/PATH, "
-                   "HOST:PORT or [IPV6]:PORT", redis->address);
-    }
-
-    if (raw->password != NULL
-        && fwd_secret_read(&redis->password, raw->password, y->pool, &err)
-           != FWD_OK)
-    {
-        fwd_report(y->report, y->file, raw->redis_line,
-                   "\"redis.password\" %s", err.text);
-    }
-
-    if (redis->user != NULL && raw->password == NULL) {
-        fwd_report(y->report, y->file, raw->redis_line,
-                   "\"redis.user\" is \"%s\" but redis.password is missing",
-                   redis->user);
-    }
-}
-
-
-static fwd_rc_t
-fwd_config_address(fwd_redis_conf_t *redis, fwd_pool_t *pool)
-{
-    const char  *p, *start, *end;
-
-    p = redis->address;
-
-    if (strncmp(p, "unix:", 5) == 0) {
-        redis->path = p + 5;
-
-        /* sun_path of Linux */
-        return (p[5] == '/' && strlen(p + 5) < 108) ? FWD_OK : FWD_ERROR;
-    }
-
-    if (*p == '[') {
-        start = p + 1;
-        end = strchr(start, ']');
-        p = (end != NULL) ? end + 1 : "";
-
-    } else {
-        start = p;
-        end = strchr(start, ':');
-        p = (end != NULL) ? end : "";
-    }
-
-    if (end == NULL || end == start || *p != ':'
-        || fwd_units_number(&redis->port, p + 1) != FWD_OK
-        || redis->port == 0 || redis->port > 65535)
-    {
-        return FWD_ERROR;
-    }
-
-    redis->host = fwd_pool_string(pool, start, (size_t) (end - start));
-
-    return FWD_OK;
-}
-
-
-static void
-fwd_config_owner(fwd_yaml_t *y, fwd_config_raw_t *raw)
-{
-    char           host[128];
-    const char    *p;
-    fwd_config_t  *conf;
-
-    conf = raw->conf;
-
-    fwd_yaml_section(y, raw->owner, 0, "owner", fwd_config_owner_fields, raw);
-
-    if (conf->owner == NULL) {
-        if (gethostname(host, sizeof(host)) != 0) {
-            host[0] = '\0';
-        }
-
-        host[sizeof(host) - 1] = '\0';
-        conf->owner = fwd_pool_printf(y->pool, "%s-%ld",
-                                      host[0] ? host : "forwarder",
-                                      (long) getpid());
-        return;
-    }
-
-    /* it is a part of the lease, "<epoch> <name>", and stands in logs */
-
-    for (p = conf->owner; *p != '\0'; p++) {
-        if (*p <= ' ' || *p > '~') {
-            fwd_report(y->report, y->file, fwd_yaml_line(raw->owner),
-                       "\"owner.name\" is \"%s\", allowed are 1 to 128 "
-                       "visible ASCII characters", conf->owner);
-            return;
-        }
-    }
-}
-
-
-static void
-fwd_config_dests(fwd_yaml_t *y, fwd_config_raw_t *raw)
-{
-    size_t            i, n;
-    const char       *key;
-    yaml_node_t      *map, *value;
-    fwd_config_t     *conf;
-    fwd_dest_conf_t  *dest;
-
-    conf = raw->conf;
-    map = raw->destinations;
-
-    if (map == NULL || !fwd_yaml_is_map(y, map, "destinations")) {
-        return;
-    }
-
-    n = (size_t) (map->data.mapping.pairs.top
-                  - map->data.mapping.pairs.start);
-
-    if (n == 0) {
-        fwd_report(y->report, y->file, fwd_yaml_line(map),
-                   "\"destinations\" is empty, at least one is needed");
-        return;
-    }
-
-    conf->dests = fwd_pool_alloc(y->pool, n * sizeof(fwd_dest_conf_t));
-    i = 0;
-
-    while (fwd_yaml_next(y, map, &i, &key, &value) == FWD_OK) {
-        dest = &conf->dests[conf->dests_count++];
-        dest->name = key;
-        dest->line = fwd_yaml_line(value);
-
-        /* "_entry" is where unreadable entries go (docs/SPEC.md) */
-
-        if (!fwd_config_name_valid(key) || key[0] == '_') {
-            fwd_report(y->report, y->file, dest->line,
-                       "destination name \"%s\", allowed are 1 to %d of "
-                       "a-z 0-9 _ -, the first not _", key, FWD_NAME_MAX);
-        }
-
-        fwd_config_dest(y, conf, dest, value);
-        fwd_config_dest_alone(y, conf, dest);
-    }
-}
-
-
-/*
- * Two destinations that write to one folder would each take the other's file
- * for one of a crash.
- */
-
-static void
-fwd_config_dest_alone(fwd_yaml_t *y, const fwd_config_t *conf,
-    const fwd_dest_conf_t *dest)
-{
-    const fwd_dest_conf_t  *other;
-
-    if (dest->file.path == NULL) {
-        return;
-    }
-
-    for (other = conf->dests; other < dest; other++) {
-
-        if (other->file.path != NULL
-            && strcmp(other->file.path, dest->file.path) == 0)
-        {
-            fwd_report(y->report, y->file, dest->line,
-                       "destinations \"%s\" and \"%s\" write to one folder "
-                       "\"%s\", each needs its own",
-                       other->name, dest->name, dest->file.path);
-        }
-    }
-}
-
-
-static void
-fwd_config_dest(fwd_yaml_t *y, fwd_config_t *conf, fwd_dest_conf_t *dest,
-    yaml_node_t *node)
-{
-    size_t            errors;
-    const char       *path;
-    fwd_dest_conf_t   first;
-
-    path = fwd_pool_printf(y->pool, "destinations.%s", dest->name);
-
-    if (!fwd_yaml_is_map(y, node, path)) {
-        return;
-    }
-
-    /* "use" has to be known before the limits: it brings their defaults */
-
-    errors = y->report->count;
-    first = *dest;
-    fwd_yaml_section(y, node, 0, path, fwd_config_dest_fields, &first);
-
-    if (first.use == NULL) {
-        return;
-    }
-
-    if (!fwd_config_name_valid(first.use)) {
-        fwd_report(y->report, y->file, fwd_yaml_line(node),
-                   "\"%s.use\" is \"%s\", allowed is the name of a folder in "
-                   "%s", path, first.use, conf->destinations_path);
-        return;
-    }
-
-    if (fwd_desc_load((fwd_desc_t **) &dest->desc,
-                      fwd_pool_printf(y->pool, "%s/%s",
-                                      conf->destinations_path, first.use),
-                      first.use, y->report, y->pool)
-        != FWD_OK)
-    {
-        fwd_report(y->report, y->file, fwd_yaml_line(node),
-                   "\"%s.use\" is \"%s\", which cannot be used", path,
-                   first.use);
-        return;
-    }
-
-    if (y->report->count != errors) {
-        return;
-    }
-
-    dest->limits = dest->desc->limits;
-    fwd_yaml_section(y, node, 0, path, fwd_config_dest_fields, dest);
-    fwd_limits_read(y, path, &dest->limits);
-
-    fwd_target_build(y, dest);
-    fwd_config_limits(y, dest);
-}
-
-
-/*
- * Values that contradict each other.  A default gives way to what is written
- * in the file; two values of the file are an error.
- */
-
-static void
-fwd_config_limits(fwd_yaml_t *y, fwd_dest_conf_t *dest)
-{
-    fwd_limits_t        *l;
-    const fwd_limits_t  *dflt;
-
-    l = &dest->limits;
-    dflt = &dest->desc->limits;
-
-    fwd_config_order(y, dest, "retry.base", &l->retry.base_ms,
-                     dflt->retry.base_ms, "retry.cap", l->retry.cap_ms);
-    fwd_config_order(y, dest, "connect_timeout", &l->connect_timeout_ms,
-                     dflt->connect_timeout_ms, "timeout", l->timeout_ms);
-    fwd_config_order(y, dest, "batch.count", &l->batch_count,
-                     dflt->batch_count, "window.count", l->window_count);
-}
-
-
-static void
-fwd_config_order(fwd_yaml_t *y, const fwd_dest_conf_t *dest,
-    const char *low_name, uint64_t *low, uint64_t low_default,
-    const char *high_name, uint64_t high)
-{
-    if (*low <= high) {
-        return;
-    }
-
-    if (*low == low_default) {
-        *low = high;
-        return;
-    }
-
-    fwd_report(y->report, y->file, dest->line,
-               "destination \"%s\": %s %llu is above %s %llu", dest->name,
-               low_name, (unsigned long long) *low, high_name,
-               (unsigned long long) high);
+    return *p == '\0' && p > text && p - text <= 128;
 }
 
 
@@ -534,4 +298,95 @@ fwd_config_name_valid(const char *name)
     len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-");
 
     return len >= 1 && len <= FWD_NAME_MAX && name[len] == '\0';
+}
+
+
+fwd_rc_t
+fwd_config_programs(const fwd_config_t *conf, fwd_report_t *report)
+{
+    size_t                  i;
+    fwd_rc_t                rc;
+    fwd_map_t              *map;
+    const fwd_dest_conf_t  *dest;
+
+    rc = FWD_OK;
+
+    for (i = 0; i < conf->dests_count; i++) {
+        dest = &conf->dests[i];
+
+        if (dest->wanted.when != NULL
+            && fwd_config_when(conf, dest, report) != FWD_OK)
+        {
+            rc = FWD_ERROR;
+        }
+
+        map = NULL;
+
+        if (dest->desc->map != NULL
+            && fwd_map_create(&map, dest, report) != FWD_OK)
+        {
+            rc = FWD_ERROR;
+            map = NULL;
+        }
+
+        fwd_map_destroy(map);
+        map = NULL;
+
+        if (dest->desc->answer != NULL
+            && fwd_answer_create(&map, dest, report) != FWD_OK)
+        {
+            rc = FWD_ERROR;
+            map = NULL;
+        }
+
+        fwd_map_destroy(map);
+    }
+
+    return rc;
+}
+
+
+/* As a map, but its errors stand in another file. */
+
+static fwd_rc_t
+fwd_config_when(const fwd_config_t *conf, const fwd_dest_conf_t *dest,
+    fwd_report_t *report)
+{
+    size_t            len;
+    const char       *text, *p;
+    fwd_map_t        *map;
+    fwd_desc_t        desc;
+    fwd_report_t      errors;
+    fwd_dest_conf_t   copy;
+
+    copy = *dest;
+    desc = *dest->desc;
+    desc.map = dest->wanted.when;
+    desc.map_file = "when";
+    copy.desc = &desc;
+
+    errors.pool = report->pool;
+    errors.count = 0;
+
+    if (fwd_map_create(&map, &copy, &errors) == FWD_OK) {
+        fwd_map_destroy(map);
+        return FWD_OK;
+    }
+
+    /* the first one says it; "when:LINE: jq: error: " is not ours to show */
+
+    text = errors.count ? errors.texts[0] : "";
+    p = strstr(text, "error: ");
+    text = (p != NULL) ? p + 7 : text;
+    len = strlen(text);
+
+    if (len > 0 && text[len - 1] == ':') {
+        len--;
+    }
+
+    fwd_report(report, conf->file, dest->wanted.when_line,
+               "\"destinations.%s.when\" is no jq program: %.*s; allowed is "
+               "one over {event, person, now}", dest->name, (int) len, text);
+
+    return FWD_ERROR;
 }

@@ -62,13 +62,6 @@ typedef struct {
 } fwd_file_target_t;
 
 
-/* A list of texts of the configuration. */
-typedef struct {
-    const char          **list;
-    size_t                count;
-} fwd_words_t;
-
-
 /* Which events a destination gets. */
 typedef struct {
     uint64_t              enabled;
@@ -78,72 +71,12 @@ typedef struct {
     fwd_words_t           consent;       /* purposes that must be granted */
     fwd_words_t           high;          /* patterns: these go first */
     const char           *when;          /* text of a jq program, or NULL */
+    size_t                when_line;     /* in the configuration */
     uint64_t              rollout;       /* persons of 10,000 */
     const char           *suppress;      /* file with ids, or NULL */
+
+    yaml_node_t          *priority_node; /* while reading only */
 } fwd_wanted_conf_t;
-
-
-typedef enum {
-    FWD_RATE_EVENTS = 0,
-    FWD_RATE_REQUESTS,
-    FWD_RATE_BYTES
-} fwd_rate_unit_t;
-
-
-/* At most count of a unit in any window of that length, all loops of all
-   processes together. */
-typedef struct {
-    uint64_t              count;
-    uint64_t              unit;          /* fwd_rate_unit_t */
-    uint64_t              window_ms;
-} fwd_rate_conf_t;
-
-
-typedef struct {
-    uint64_t              percent;       /* opens at this share of failures */
-    uint64_t              count;         /* ... of at least that many ... */
-    uint64_t              window_ms;     /* ... in the last so long */
-    uint64_t              in_a_row;      /* or after that many in a row ... */
-    uint64_t              row_ms;        /* ... without a success so long */
-    uint64_t              open_ms;       /* first time before a probe */
-    uint64_t              cap_ms;        /* longest */
-} fwd_breaker_conf_t;
-
-
-typedef enum {
-    FWD_ORDER_NONE = 0,
-    FWD_ORDER_PERSON              /* events of a person one after another */
-} fwd_order_t;
-
-
-/* What a time-out after the request was sent means for its events. */
-typedef enum {
-    FWD_AMBIGUOUS_RETRY = 0,      /* perhaps twice */
-    FWD_AMBIGUOUS_DEAD,           /* a person decides */
-    FWD_AMBIGUOUS_DONE            /* perhaps never */
-} fwd_ambiguous_t;
-
-
-typedef enum {
-    FWD_MODE_SEND = 0,
-    FWD_MODE_DRY_RUN,             /* map and frame, do not send */
-    FWD_MODE_SHADOW               /* and compare with another destination */
-} fwd_mode_t;
-
-
-/* How a destination is delivered to, beside its limits. */
-typedef struct {
-    fwd_rate_conf_t      *rates;
-    size_t                rates_count;
-    fwd_breaker_conf_t    breaker;
-    uint64_t              max_age_ms;    /* of an event; 0: no limit */
-    uint64_t              order;         /* fwd_order_t */
-    uint64_t              ambiguous;     /* fwd_ambiguous_t */
-    uint64_t              mode;          /* fwd_mode_t */
-    const char           *shadow_of;     /* destination to compare with */
-    const char           *fallback;      /* destination, or NULL */
-    uint64_t              fallback_after_ms;  /* the breaker is open so long */
-} fwd_policy_conf_t;
 
 
 typedef struct {
@@ -158,13 +91,7 @@ typedef struct {
     fwd_http_target_t     http;
     fwd_file_target_t     file;
 
-    yaml_node_t          *settings_node;
-    yaml_node_t          *priority_node; /* while reading only */
-    yaml_node_t          *rate_node;
-    yaml_node_t          *breaker_node;
-    yaml_node_t          *sources_node;
-    yaml_node_t          *events_node;
-    yaml_node_t          *consent_node;
+    yaml_node_t          *settings_node; /* while reading only */
 } fwd_dest_conf_t;
 
 
@@ -224,6 +151,13 @@ typedef struct {
 fwd_rc_t fwd_config_load(fwd_config_t *conf, const char *file,
     fwd_report_t *report) FWD_MUST_CHECK;
 void fwd_config_free(fwd_config_t *conf);
+
+/*
+ * Compiles all maps and all "when", so that their errors are shown together.
+ * The environment must be empty by then (fwd_map.h).
+ */
+fwd_rc_t fwd_config_programs(const fwd_config_t *conf, fwd_report_t *report)
+    FWD_MUST_CHECK;
 
 /* 1 if a name has 1 to FWD_NAME_MAX of [a-z0-9_-]. */
 int fwd_config_name_valid(const char *name);

@@ -23,8 +23,6 @@
 static fwd_rc_t fwd_desc_program(const char **out, const char *file,
     fwd_report_t *report, fwd_pool_t *pool);
 static void fwd_desc_settings(fwd_yaml_t *y, fwd_desc_t *desc);
-static void fwd_desc_words(fwd_yaml_t *y, yaml_node_t *node,
-    const char *path, fwd_setting_t *setting);
 static void fwd_desc_http(fwd_yaml_t *y, fwd_desc_t *desc);
 static void fwd_desc_file(fwd_yaml_t *y, fwd_desc_t *desc);
 
@@ -35,7 +33,7 @@ static const char *const  fwd_desc_methods[] = {
     "POST", "PUT", "PATCH", NULL
 };
 
-static const char *const  fwd_setting_kinds[] = {
+const char *const  fwd_desc_types[] = {
     "string", "url", "path", "number", "boolean", "size", "time", NULL
 };
 
@@ -56,6 +54,10 @@ static const fwd_field_t  fwd_desc_fields[] = {
     { .name = "file", .kind = FWD_FIELD_NODE,
       .offset = offsetof(fwd_desc_t, file_node) },
     FWD_LIMITS_FIELDS(fwd_desc_t, limits),
+    FWD_POLICY_FIELDS(fwd_desc_t, policy),
+    { .name = "consent", .kind = FWD_FIELD_LIST,
+      .offset = offsetof(fwd_desc_t, consent),
+      .min = "1", .max = "5", .words = fwd_policy_purposes },
     { .name = NULL }
 };
 
@@ -110,22 +112,23 @@ static const fwd_field_t  fwd_desc_file_fields[] = {
 
 typedef struct {
     fwd_setting_t         setting;
-    yaml_node_t          *words_node;
+    fwd_words_t           words;
 } fwd_desc_setting_t;
 
 
 static const fwd_field_t  fwd_setting_fields[] = {
     { .name = "type", .kind = FWD_FIELD_WORD, .dflt = "string",
       .offset = offsetof(fwd_desc_setting_t, setting.kind),
-      .words = fwd_setting_kinds },
+      .words = fwd_desc_types },
     { .name = "required", .kind = FWD_FIELD_BOOL, .dflt = "false",
       .offset = offsetof(fwd_desc_setting_t, setting.required) },
     { .name = "secret", .kind = FWD_FIELD_BOOL, .dflt = "false",
       .offset = offsetof(fwd_desc_setting_t, setting.secret) },
     { .name = "default", .kind = FWD_FIELD_STRING,
       .offset = offsetof(fwd_desc_setting_t, setting.dflt) },
-    { .name = "enum", .kind = FWD_FIELD_NODE,
-      .offset = offsetof(fwd_desc_setting_t, words_node) },
+    { .name = "enum", .kind = FWD_FIELD_LIST,
+      .offset = offsetof(fwd_desc_setting_t, words),
+      .min = "1", .max = "32" },
     { .name = "description", .kind = FWD_FIELD_STRING,
       .offset = offsetof(fwd_desc_setting_t, setting.description) },
     { .name = NULL }
@@ -202,7 +205,7 @@ fwd_limits_read(fwd_yaml_t *y, const char *path, fwd_limits_t *limits)
     };
 
     for (i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
-        fwd_yaml_section(y, sections[i].node, 0,
+        fwd_yaml_section(y, sections[i].node,
                          fwd_pool_printf(y->pool, "%s%s%s", path,
                                          *path ? "." : "", sections[i].name),
                          sections[i].fields, limits);
@@ -227,9 +230,11 @@ fwd_desc_load(fwd_desc_t **out, const char *folder, const char *name,
 
     desc = fwd_pool_alloc(pool, sizeof(fwd_desc_t));
     desc->folder = folder;
+    desc->kind = FWD_KIND_UNKNOWN;
 
     fwd_yaml_defaults(fwd_desc_fields, desc, pool);
     fwd_limits_default(&desc->limits, pool);
+    fwd_policy_default(&desc->policy, pool);
 
     if (fwd_yaml_open(&y, fwd_pool_printf(pool, "%s/destination.yaml",
                                           folder), report, pool)
@@ -238,23 +243,26 @@ fwd_desc_load(fwd_desc_t **out, const char *folder, const char *name,
         return FWD_ERROR;
     }
 
-    fwd_yaml_section(&y, fwd_yaml_root(&y), 1, "", fwd_desc_fields, desc);
+    fwd_yaml_section(&y, fwd_yaml_root(&y), "", fwd_desc_fields, desc);
 
     if (desc->name != NULL && strcmp(desc->name, name) != 0) {
-        fwd_report(report, y.file, 0,
+        fwd_report(report, y.file, fwd_yaml_at(&y, "name"),
                    "\"name\" is \"%s\", allowed is the name of the folder, "
                    "\"%s\"", desc->name, name);
     }
 
     fwd_limits_read(&y, "", &desc->limits);
+    fwd_policy_read(&y, "", &desc->policy);
     fwd_desc_settings(&y, desc);
 
     if (desc->kind == FWD_KIND_HTTP) {
         fwd_desc_http(&y, desc);
 
-    } else {
+    } else if (desc->kind == FWD_KIND_FILE) {
         fwd_desc_file(&y, desc);
     }
+
+    fwd_desc_check(&y, desc);
 
     fwd_yaml_close(&y);
 
@@ -300,7 +308,7 @@ fwd_desc_settings(fwd_yaml_t *y, fwd_desc_t *desc)
         path = fwd_pool_printf(y->pool, "settings.%s", key);
 
         if (!fwd_config_name_valid(key)) {
-            fwd_report(y->report, y->file, fwd_yaml_line(value),
+            fwd_report(y->report, y->file, y->key_line,
                        "setting name \"%s\", allowed are 1 to 32 of "
                        "a-z 0-9 _ -", key);
             continue;
@@ -308,53 +316,17 @@ fwd_desc_settings(fwd_yaml_t *y, fwd_desc_t *desc)
 
         memset(&raw, 0, sizeof(raw));
         fwd_yaml_defaults(fwd_setting_fields, &raw, y->pool);
-        fwd_yaml_section(y, value, 0, path, fwd_setting_fields, &raw);
+        fwd_yaml_section(y, value, path, fwd_setting_fields, &raw);
 
         setting = &desc->settings[desc->settings_count++];
         *setting = raw.setting;
         setting->name = key;
 
-        if (raw.words_node != NULL) {
-            fwd_desc_words(y, raw.words_node, path, setting);
-        }
-    }
-}
-
-
-static void
-fwd_desc_words(fwd_yaml_t *y, yaml_node_t *node, const char *path,
-    fwd_setting_t *setting)
-{
-    size_t             n;
-    yaml_node_item_t  *item;
-
-    if (node->type != YAML_SEQUENCE_NODE) {
-        fwd_report(y->report, y->file, fwd_yaml_line(node),
-                   "%s.enum is no list of words", path);
-        return;
-    }
-
-    n = (size_t) (node->data.sequence.items.top
-                  - node->data.sequence.items.start);
-
-    if (n == 0 || n > FWD_DESC_WORDS_MAX) {
-        fwd_report(y->report, y->file, fwd_yaml_line(node),
-                   "%s.enum has %zu words, allowed is 1 to %d", path, n,
-                   FWD_DESC_WORDS_MAX);
-        return;
-    }
-
-    setting->words = fwd_pool_alloc(y->pool, (n + 1) * sizeof(char *));
-    n = 0;
-
-    for (item = node->data.sequence.items.start;
-         item < node->data.sequence.items.top;
-         item++)
-    {
-        setting->words[n] = fwd_yaml_text(
-                              y, yaml_document_get_node(&y->doc, *item), path);
-        if (setting->words[n] != NULL) {
-            n++;
+        if (raw.words.count > 0) {
+            setting->words = fwd_pool_alloc(y->pool, (raw.words.count + 1)
+                                                     * sizeof(char *));
+            memcpy(setting->words, raw.words.list,
+                   raw.words.count * sizeof(char *));
         }
     }
 }
@@ -371,28 +343,30 @@ fwd_desc_http(fwd_yaml_t *y, fwd_desc_t *desc)
     http = &desc->http;
 
     if (desc->file_node != NULL) {
-        fwd_report(y->report, y->file, fwd_yaml_line(desc->file_node),
-                   "section \"file\" belongs to kind file");
+        fwd_report(y->report, y->file, fwd_yaml_at(y, "file"),
+                   "section \"file\" belongs to kind file, not http");
     }
 
     if (desc->http_node == NULL) {
-        fwd_report(y->report, y->file, 1, "section \"request\" is missing");
+        fwd_report(y->report, y->file, 1,
+                   "section \"request\" is missing, kind http needs it");
         return;
     }
 
     fwd_yaml_defaults(fwd_desc_http_fields, http, y->pool);
-    fwd_yaml_section(y, desc->http_node, 0, "request", fwd_desc_http_fields,
+    fwd_yaml_section(y, desc->http_node, "request", fwd_desc_http_fields,
                      http);
+    http->url_line = fwd_yaml_at(y, "request.url");
 
     if (http->signature_node != NULL) {
-        fwd_yaml_section(y, http->signature_node, 0, "request.signature",
+        fwd_yaml_section(y, http->signature_node, "request.signature",
                          fwd_desc_signature_fields, http);
 
         if (http->signature_scheme != NULL
             && strcmp(http->signature_scheme, "standard-webhooks") != 0)
         {
             fwd_report(y->report, y->file,
-                       fwd_yaml_line(http->signature_node),
+                       fwd_yaml_at(y, "request.signature.scheme"),
                        "\"request.signature.scheme\" is \"%s\", allowed is "
                        "\"standard-webhooks\"", http->signature_scheme);
         }
@@ -426,17 +400,18 @@ static void
 fwd_desc_file(fwd_yaml_t *y, fwd_desc_t *desc)
 {
     if (desc->http_node != NULL) {
-        fwd_report(y->report, y->file, fwd_yaml_line(desc->http_node),
-                   "section \"request\" belongs to kind http");
+        fwd_report(y->report, y->file, fwd_yaml_at(y, "request"),
+                   "section \"request\" belongs to kind http, not file");
     }
 
     if (desc->file_node == NULL) {
-        fwd_report(y->report, y->file, 1, "section \"file\" is missing");
+        fwd_report(y->report, y->file, 1,
+                   "section \"file\" is missing, kind file needs it");
         return;
     }
 
     fwd_yaml_defaults(fwd_desc_file_fields, &desc->file, y->pool);
-    fwd_yaml_section(y, desc->file_node, 0, "file", fwd_desc_file_fields,
+    fwd_yaml_section(y, desc->file_node, "file", fwd_desc_file_fields,
                      &desc->file);
 }
 

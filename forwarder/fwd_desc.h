@@ -3,8 +3,9 @@
  * Copyright (C) ngx_martech_module contributors
  *
  * The description of a destination: what stands in a folder of
- * destinations_path (docs/FORWARDER.md).  It names settings, default limits,
- * and templates that become a target once the settings are known.
+ * destinations_path (docs/FORWARDER.md).  It names settings, defaults of
+ * limits and policies, and templates that become a target once the settings
+ * are known.
  */
 
 
@@ -14,6 +15,7 @@
 
 #include "fwd.h"
 #include "fwd_backoff.h"
+#include "fwd_config_policy.h"
 #include "fwd_pool.h"
 #include "fwd_yaml.h"
 
@@ -23,7 +25,8 @@
 
 typedef enum {
     FWD_KIND_FILE = 0,
-    FWD_KIND_HTTP
+    FWD_KIND_HTTP,
+    FWD_KIND_UNKNOWN              /* while reading only */
 } fwd_kind_name_t;
 
 
@@ -78,6 +81,7 @@ typedef struct {
 /* Templates, "{setting}" not yet replaced. */
 typedef struct {
     const char           *url;
+    size_t                url_line;
     const char           *content_type;
     const char           *framing;
     const char           *idempotency_header;
@@ -107,6 +111,8 @@ typedef struct {
     fwd_setting_t        *settings;
     size_t                settings_count;
     fwd_limits_t          limits;
+    fwd_policy_conf_t     policy;        /* defaults, as of limits */
+    fwd_words_t           consent;       /* likewise */
     fwd_desc_http_t       http;
     fwd_desc_file_t       file;
     const char           *map;           /* program text, or NULL */
@@ -155,6 +161,19 @@ void fwd_limits_read(fwd_yaml_t *y, const char *path, fwd_limits_t *limits);
  */
 fwd_rc_t fwd_desc_load(fwd_desc_t **desc, const char *folder,
     const char *name, fwd_report_t *report, fwd_pool_t *pool) FWD_MUST_CHECK;
+
+/*
+ * Checks what can be checked without values of settings: the names in the
+ * templates, words, names of headers.
+ */
+void fwd_desc_check(fwd_yaml_t *y, const fwd_desc_t *desc);
+
+extern const char *const  fwd_desc_types[];   /* of settings */
+extern const char *const  fwd_desc_framings[];
+extern const char *const  fwd_desc_rotations[];
+
+/* 1 if a text may be the name of a header. */
+int fwd_desc_header_valid(const char *name);
 
 
 #endif /* _FWD_DESC_H_INCLUDED_ */

@@ -26,7 +26,6 @@
 #include "fwd_config.h"
 #include "fwd_core.h"
 #include "fwd_engine.h"
-#include "fwd_map.h"
 
 
 #define FWD_EXIT_OK      0
@@ -58,9 +57,9 @@ static int fwd_main_check(const char *file);
 static int fwd_main_version(const char *file);
 static int fwd_main_help(const char *file);
 static int fwd_main_usage(const char *what, const char *word);
-static fwd_rc_t fwd_main_load(fwd_main_t *m, const char *file);
-static fwd_rc_t fwd_main_maps(fwd_main_t *m, fwd_report_t *report);
-static void fwd_main_print(const fwd_report_t *report);
+static fwd_rc_t fwd_main_load(fwd_main_t *m, const char *file,
+    fwd_report_t *report);
+static void fwd_main_print(const char *const *texts, size_t count);
 static int fwd_main_loop(fwd_main_t *m);
 static void fwd_main_signals(fwd_main_t *m);
 static void fwd_main_signal(uv_signal_t *handle, int signum);
@@ -158,12 +157,14 @@ fwd_main_version(const char *file)
 static int
 fwd_main_check(const char *file)
 {
-    fwd_rc_t    rc;
-    fwd_main_t  m;
+    fwd_rc_t      rc;
+    fwd_main_t    m;
+    fwd_report_t  report;
 
     memset(&m, 0, sizeof(fwd_main_t));
 
-    rc = fwd_main_load(&m, file);
+    rc = fwd_main_load(&m, file, &report);
+    fwd_main_print(report.warnings, report.warnings_count);
 
     if (rc == FWD_OK) {
         (void) printf("%s: ok, %zu destinations\n", file,
@@ -182,17 +183,13 @@ fwd_main_check(const char *file)
  */
 
 static fwd_rc_t
-fwd_main_load(fwd_main_t *m, const char *file)
+fwd_main_load(fwd_main_t *m, const char *file, fwd_report_t *report)
 {
-    fwd_rc_t       rc;
-    const char    *fail_at;
-    fwd_report_t   report;
+    fwd_rc_t     rc;
+    const char  *fail_at;
 
-    memset(&report, 0, sizeof(fwd_report_t));
-    rc = fwd_config_load(&m->conf, file, &report);
-
-    /* the pool has moved with the configuration */
-    report.pool = &m->conf.pool;
+    memset(report, 0, sizeof(fwd_report_t));
+    rc = fwd_config_load(&m->conf, file, report);
 
     fail_at = getenv("MARTECH_FAIL_AT");
 
@@ -204,67 +201,26 @@ fwd_main_load(fwd_main_t *m, const char *file)
     (void) clearenv();
 
     if (rc == FWD_OK) {
-        rc = fwd_main_maps(m, &report);
+        rc = fwd_config_programs(&m->conf, report);
     }
 
-    fwd_main_print(&report);
-
-    return rc;
-}
-
-
-/* Compiles all programs, so that all their errors are shown together. */
-
-static fwd_rc_t
-fwd_main_maps(fwd_main_t *m, fwd_report_t *report)
-{
-    size_t            i;
-    fwd_rc_t          rc;
-    fwd_map_t        *map;
-    fwd_dest_conf_t  *dest;
-
-    rc = FWD_OK;
-
-    for (i = 0; i < m->conf.dests_count; i++) {
-        dest = &m->conf.dests[i];
-        map = NULL;
-
-        if (dest->desc->map != NULL
-            && fwd_map_create(&map, dest, report) != FWD_OK)
-        {
-            rc = FWD_ERROR;
-            map = NULL;
-        }
-
-        fwd_map_destroy(map);
-        map = NULL;
-
-        if (dest->desc->answer != NULL
-            && fwd_answer_create(&map, dest, report) != FWD_OK)
-        {
-            rc = FWD_ERROR;
-            map = NULL;
-        }
-
-        fwd_map_destroy(map);
-    }
+    fwd_main_print(report->texts, report->count);
 
     return rc;
 }
 
 
 static void
-fwd_main_print(const fwd_report_t *report)
+fwd_main_print(const char *const *texts, size_t count)
 {
     size_t  i;
 
-    for (i = 0; i < report->count && i < FWD_REPORT_MAX; i++) {
-        (void) fprintf(stderr, "%s\n", report->texts[i]);
+    for (i = 0; i < count && i < FWD_REPORT_MAX; i++) {
+        (void) fprintf(stderr, "%s\n", texts[i]);
     }
 
-    if (report->count > FWD_REPORT_MAX) {
-        (void) fprintf(stderr, "... and %zu more\n",
-                       report->count - FWD_REPORT_MAX);
+    if (count > FWD_REPORT_MAX) {
+        (void) fprintf(stderr, "... and %zu more\n", count - FWD_REPORT_MAX);
     }
 }
 
@@ -272,15 +228,16 @@ fwd_main_print(const fwd_report_t *report)
 static int
 fwd_main_run(const char *file)
 {
-    int         rc;
-    fwd_main_t  m;
+    int           rc;
+    fwd_main_t    m;
+    fwd_report_t  report;
 
     memset(&m, 0, sizeof(fwd_main_t));
 
     (void) umask(077);
     (void) signal(SIGPIPE, SIG_IGN);
 
-    if (fwd_main_load(&m, file) != FWD_OK) {
+    if (fwd_main_load(&m, file, &report) != FWD_OK) {
         fwd_config_free(&m.conf);
         return FWD_EXIT_FAILED;
     }

@@ -204,8 +204,12 @@ fwd_map_compile_error(void *data, jv msg)
         line = (size_t) strtoul(p + 7, NULL, 10);
     }
 
-    fwd_report(sink->report, sink->file, line, "%.*s",
-               (int) strcspn(text, "\n"), text);
+    /* the last message only counts those before */
+
+    if (strstr(text, " compile error") == NULL) {
+        fwd_report(sink->report, sink->file, line, "%.*s",
+                   (int) strcspn(text, "\n"), text);
+    }
 
     jv_free(msg);
 }

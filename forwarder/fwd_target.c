@@ -33,41 +33,27 @@
 typedef struct {
     fwd_yaml_t           *y;
     fwd_dest_conf_t      *dest;
-    size_t                line;
 } fwd_target_t;
 
 
 static void fwd_target_settings(fwd_target_t *t);
 static void fwd_target_setting(fwd_target_t *t, const char *key,
     yaml_node_t *node);
-static void fwd_target_check(fwd_target_t *t, const fwd_setting_t *setting,
-    const char *text);
+static void fwd_target_check(fwd_target_t *t, const yaml_node_t *node,
+    const fwd_setting_t *setting, const char *text);
 static fwd_rc_t fwd_target_check_url(const char *text, fwd_error_t *err);
+static size_t fwd_target_at(fwd_target_t *t, const char *template);
+static const char *fwd_target_names(fwd_target_t *t, const char *almost);
 static const fwd_setting_t *fwd_target_find(const fwd_desc_t *desc,
     const char *name, size_t len);
-static const char *fwd_target_expand(fwd_target_t *t, const char *what,
-    const char *template, unsigned how);
+static const char *fwd_target_expand(fwd_target_t *t, const char *template,
+    unsigned how);
 static void fwd_target_http(fwd_target_t *t);
+static void fwd_target_no_url(fwd_target_t *t);
 static void fwd_target_headers(fwd_target_t *t);
-static int fwd_target_header_name(const char *name);
 static void fwd_target_file(fwd_target_t *t);
 static fwd_rc_t fwd_target_word(fwd_target_t *t, const char *what,
-    const char *text, const char *const *words, uint64_t *out);
-
-
-static const char *const  fwd_framing_words[] = {
-    [FWD_FRAMING_OBJECT] = "object",
-    [FWD_FRAMING_ARRAY] = "array",
-    [FWD_FRAMING_NDJSON] = "ndjson",
-    NULL
-};
-
-static const char *const  fwd_rotate_words[] = {
-    [FWD_ROTATE_NEVER] = "never",
-    [FWD_ROTATE_HOUR] = "hour",
-    [FWD_ROTATE_DAY] = "day",
-    NULL
-};
+    const char *template, const char *const *words, uint64_t *out);
 
 
 void
@@ -78,7 +64,6 @@ fwd_target_build(fwd_yaml_t *y, fwd_dest_conf_t *dest)
 
     t.y = y;
     t.dest = dest;
-    t.line = dest->line;
 
     errors = y->report->count;
 
@@ -101,18 +86,19 @@ static void
 fwd_target_settings(fwd_target_t *t)
 {
     size_t            i;
-    const char       *key;
+    const char       *key, *path;
     yaml_node_t      *map, *value;
     fwd_dest_conf_t  *dest;
 
     dest = t->dest;
+    path = fwd_pool_printf(t->y->pool, "destinations.%s.settings",
+                           dest->name);
     map = dest->settings_node;
 
     dest->values = fwd_pool_alloc(t->y->pool, dest->desc->settings_count
                                               * sizeof(char *));
 
-    if (map != NULL && fwd_yaml_is_map(t->y, map, "settings")) {
-        t->line = fwd_yaml_line(map);
+    if (map != NULL && fwd_yaml_is_map(t->y, map, path)) {
         i = 0;
 
         while (fwd_yaml_next(t->y, map, &i, &key, &value) == FWD_OK) {
@@ -129,9 +115,10 @@ fwd_target_settings(fwd_target_t *t)
         dest->values[i] = dest->desc->settings[i].dflt;
 
         if (dest->values[i] == NULL && dest->desc->settings[i].required) {
-            fwd_report(t->y->report, t->y->file, t->line,
-                       "destinations.%s.settings.%s is missing", dest->name,
-                       dest->desc->settings[i].name);
+            fwd_report(t->y->report, t->y->file, fwd_yaml_at(t->y, path),
+                       "%s.%s is missing, needed is a %s", path,
+                       dest->desc->settings[i].name,
+                       fwd_desc_types[dest->desc->settings[i].kind]);
         }
     }
 }
@@ -145,13 +132,11 @@ fwd_target_setting(fwd_target_t *t, const char *key, yaml_node_t *node)
     const fwd_setting_t  *setting;
 
     setting = fwd_target_find(t->dest->desc, key, strlen(key));
-    t->line = fwd_yaml_line(node);
 
     if (setting == NULL) {
-        fwd_report(t->y->report, t->y->file, t->line,
-                   "unknown setting \"%s\" of destination \"%s\"; its "
-                   "settings stand in %s/destination.yaml", key,
-                   t->dest->name, t->dest->desc->folder);
+        fwd_report(t->y->report, t->y->file, t->y->key_line,
+                   "unknown setting \"%s\" of destination \"%s\", allowed "
+                   "are %s", key, t->dest->name, fwd_target_names(t, key));
         return;
     }
 
@@ -165,21 +150,21 @@ fwd_target_setting(fwd_target_t *t, const char *key, yaml_node_t *node)
 
     if (setting->secret) {
         if (fwd_secret_read(&text, text, t->y->pool, &err) != FWD_OK) {
-            fwd_report(t->y->report, t->y->file, t->line, "\"%s\" %s", path,
-                       err.text);
+            fwd_report(t->y->report, t->y->file, fwd_yaml_line(node),
+                       "\"%s\" %s", path, err.text);
             return;
         }
     }
 
     t->dest->values[setting - t->dest->desc->settings] = text;
 
-    fwd_target_check(t, setting, text);
+    fwd_target_check(t, node, setting, text);
 }
 
 
 static void
-fwd_target_check(fwd_target_t *t, const fwd_setting_t *setting,
-    const char *text)
+fwd_target_check(fwd_target_t *t, const yaml_node_t *node,
+    const fwd_setting_t *setting, const char *text)
 {
     uint64_t      value;
     const char   *wanted;
@@ -247,7 +232,7 @@ fwd_target_check(fwd_target_t *t, const fwd_setting_t *setting,
     }
 
     if (rc != FWD_OK) {
-        fwd_report(t->y->report, t->y->file, t->line,
+        fwd_report(t->y->report, t->y->file, fwd_yaml_line(node),
                    "setting \"%s\" of destination \"%s\" is \"%s\", allowed "
                    "is %s", setting->name, t->dest->name,
                    setting->secret ? "(not shown)" : text,
@@ -314,8 +299,7 @@ fwd_target_find(const fwd_desc_t *desc, const char *name, size_t len)
 /* NULL if a setting has no value, or after a report. */
 
 static const char *
-fwd_target_expand(fwd_target_t *t, const char *what, const char *template,
-    unsigned how)
+fwd_target_expand(fwd_target_t *t, const char *template, unsigned how)
 {
     char                 *safe;
     const char           *p, *end, *value, *text;
@@ -339,9 +323,7 @@ fwd_target_expand(fwd_target_t *t, const char *what, const char *template,
                                     (size_t) (end - p - 1));
 
         if (setting == NULL) {
-            fwd_report(t->y->report, t->dest->desc->folder, 0,
-                       "destination.yaml: %s is \"%s\", allowed in braces "
-                       "are the names of settings", what, template);
+            /* the check of the description has said so */
             goto done;
         }
 
@@ -390,54 +372,65 @@ fwd_target_http(fwd_target_t *t)
 
     http->method = from->method;
 
-    http->url = fwd_target_expand(t, "request.url", from->url,
-                                  FWD_TARGET_ENCODE);
-    http->url_shown = fwd_target_expand(t, "request.url", from->url,
+    http->url = fwd_target_expand(t, from->url, FWD_TARGET_ENCODE);
+    http->url_shown = fwd_target_expand(t, from->url,
                                         FWD_TARGET_ENCODE|FWD_TARGET_SHOW);
 
     if (http->url == NULL
         || fwd_target_check_url(http->url, &err) != FWD_OK)
     {
-        fwd_report(t->y->report, t->y->file, t->dest->line,
-                   "destination \"%s\" has no valid URL, allowed is "
-                   "an http:// or https:// URL with a host", t->dest->name);
+        fwd_target_no_url(t);
     }
 
-    text = fwd_target_expand(t, "request.framing", from->framing, 0);
-
-    if (text != NULL
-        && fwd_target_word(t, "framing", text, fwd_framing_words,
-                           &http->framing)
-           == FWD_OK
+    if (fwd_target_word(t, "framing", from->framing, fwd_desc_framings,
+                        &http->framing)
+        == FWD_OK
         && http->framing == FWD_FRAMING_OBJECT)
     {
         /* one event a request, whatever the limits say */
         t->dest->limits.batch_count = 1;
     }
 
-    if (from->idempotency_header != NULL) {
-        if (!fwd_target_header_name(from->idempotency_header)) {
-            fwd_report(t->y->report, t->dest->desc->folder, 0,
-                       "destination.yaml: request.idempotency_header is "
-                       "\"%s\", allowed is the name of a header",
-                       from->idempotency_header);
-        }
-
-        http->idempotency_header = from->idempotency_header;
-    }
+    http->idempotency_header = from->idempotency_header;
 
     if (from->signature_secret != NULL) {
-        text = fwd_target_expand(t, "request.signature.secret",
-                                 from->signature_secret, 0);
+        text = fwd_target_expand(t, from->signature_secret, 0);
 
         if (text != NULL && fwd_sign_key(&http->key, text, &err) != FWD_OK) {
-            fwd_report(t->y->report, t->y->file, t->line,
+            fwd_report(t->y->report, t->y->file,
+                       fwd_target_at(t, from->signature_secret),
                        "the signing secret of destination \"%s\" %s",
                        t->dest->name, err.text);
         }
     }
 
     fwd_target_headers(t);
+}
+
+
+/* The value may hold a secret. */
+
+static void
+fwd_target_no_url(fwd_target_t *t)
+{
+    const fwd_desc_t  *desc;
+
+    desc = t->dest->desc;
+
+    if (strchr(desc->http.url, '{') == NULL) {
+        fwd_report(t->y->report, fwd_pool_printf(t->y->pool,
+                                                 "%s/destination.yaml",
+                                                 desc->folder),
+                   desc->http.url_line,
+                   "\"request.url\" is \"%s\", allowed is an http:// or "
+                   "https:// URL with a host", desc->http.url);
+        return;
+    }
+
+    fwd_report(t->y->report, t->y->file, fwd_target_at(t, desc->http.url),
+               "destination \"%s\" has no valid URL, \"%s\" with its "
+               "settings; allowed is an http:// or https:// URL with a host",
+               t->dest->name, desc->http.url);
 }
 
 
@@ -467,37 +460,30 @@ fwd_target_headers(fwd_target_t *t)
 
     for (i = 0; i < from->headers_count; i++) {
         name = from->headers[i].name;
-        text = fwd_target_expand(t, name, from->headers[i].value, 0);
+        text = fwd_target_expand(t, from->headers[i].value, 0);
 
         if (text == NULL) {
             continue;
         }
 
-        if (!fwd_target_header_name(name) || strpbrk(text, "\r\n") != NULL) {
-            fwd_report(t->y->report, t->y->file, t->line,
-                       "header \"%s\" of destination \"%s\" has a bad name, "
-                       "or a line end in its value", name, t->dest->name);
+        if (strpbrk(text, "\r\n") != NULL) {
+            fwd_report(t->y->report, t->y->file,
+                       fwd_target_at(t, from->headers[i].value),
+                       "header \"%s\" of destination \"%s\" has a line end "
+                       "in its value, allowed is one line", name,
+                       t->dest->name);
             continue;
         }
 
         http->headers[http->headers_count] =
                          fwd_pool_printf(t->y->pool, "%s: %s", name, text);
 
-        text = fwd_target_expand(t, name, from->headers[i].value,
+        text = fwd_target_expand(t, from->headers[i].value,
                                  FWD_TARGET_SHOW);
         http->headers_shown[http->headers_count++] =
                          fwd_pool_printf(t->y->pool, "%s: %s", name,
                                          text ? text : FWD_MASK);
     }
-}
-
-
-static int
-fwd_target_header_name(const char *name)
-{
-    return *name != '\0'
-           && name[strspn(name, "abcdefghijklmnopqrstuvwxyz"
-                          "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")] == '\0';
 }
 
 
@@ -511,30 +497,29 @@ fwd_target_file(fwd_target_t *t)
     file = &t->dest->file;
     from = &t->dest->desc->file;
 
-    file->path = fwd_target_expand(t, "file.path", from->path, 0);
+    file->path = fwd_target_expand(t, from->path, 0);
 
     if (file->path == NULL || file->path[0] != '/') {
-        fwd_report(t->y->report, t->y->file, t->dest->line,
-                   "destination \"%s\" has no absolute path", t->dest->name);
+        fwd_report(t->y->report, t->y->file, fwd_target_at(t, from->path),
+                   "destination \"%s\" has no absolute path, \"%s\" with "
+                   "its settings; allowed is one that begins with /",
+                   t->dest->name, from->path);
     }
 
-    text = fwd_target_expand(t, "file.rotate_size", from->rotate_size, 0);
+    text = fwd_target_expand(t, from->rotate_size, 0);
 
     if (text == NULL
         || fwd_units_size(&file->rotate_bytes, text) != FWD_OK
         || file->rotate_bytes < 4096)
     {
-        fwd_report(t->y->report, t->y->file, t->line,
+        fwd_report(t->y->report, t->y->file,
+                   fwd_target_at(t, from->rotate_size),
                    "rotate_size of destination \"%s\" is \"%s\", allowed is "
                    "4k or more", t->dest->name, text ? text : "");
     }
 
-    text = fwd_target_expand(t, "file.rotate_every", from->rotate_every, 0);
-
-    if (text != NULL) {
-        (void) fwd_target_word(t, "rotate_every", text, fwd_rotate_words,
-                               &file->rotate_every);
-    }
+    (void) fwd_target_word(t, "rotate_every", from->rotate_every,
+                           fwd_desc_rotations, &file->rotate_every);
 
     /* a file has one end */
     t->dest->limits.concurrency = 1;
@@ -542,20 +527,70 @@ fwd_target_file(fwd_target_t *t)
 
 
 static fwd_rc_t
-fwd_target_word(fwd_target_t *t, const char *what, const char *text,
+fwd_target_word(fwd_target_t *t, const char *what, const char *template,
     const char *const *words, uint64_t *out)
 {
-    for (*out = 0; words[*out] != NULL; (*out)++) {
+    const char  *text;
+
+    *out = 0;
+    text = fwd_target_expand(t, template, 0);
+
+    if (text == NULL) {
+        return FWD_ERROR;
+    }
+
+    for ( /* void */ ; words[*out] != NULL; (*out)++) {
         if (strcmp(words[*out], text) == 0) {
             return FWD_OK;
         }
     }
 
     *out = 0;
-    fwd_report(t->y->report, t->y->file, t->line,
-               "%s of destination \"%s\" is \"%s\", allowed are \"%s\", "
-               "\"%s\", \"%s\"", what, t->dest->name, text, words[0],
-               words[1], words[2]);
+    fwd_report(t->y->report, t->y->file, fwd_target_at(t, template),
+               "%s of destination \"%s\" is \"%s\", allowed are %s", what,
+               t->dest->name, text, fwd_yaml_words(t->y->pool, words, text));
 
     return FWD_ERROR;
+}
+
+
+/* The line of the setting that a template names first, or of the section. */
+
+static size_t
+fwd_target_at(fwd_target_t *t, const char *template)
+{
+    size_t       len;
+    const char  *brace;
+
+    brace = strchr(template, '{');
+
+    if (brace == NULL) {
+        return t->dest->line;
+    }
+
+    len = strcspn(brace + 1, "}");
+
+    return fwd_yaml_at(t->y, fwd_pool_printf(t->y->pool,
+                                             "destinations.%s.settings.%.*s",
+                                             t->dest->name, (int) len,
+                                             brace + 1));
+}
+
+
+static const char *
+fwd_target_names(fwd_target_t *t, const char *almost)
+{
+    size_t             i;
+    const char       **names;
+    const fwd_desc_t  *desc;
+
+    desc = t->dest->desc;
+    names = fwd_pool_alloc(t->y->pool, (desc->settings_count + 1)
+                                       * sizeof(char *));
+
+    for (i = 0; i < desc->settings_count; i++) {
+        names[i] = desc->settings[i].name;
+    }
+
+    return fwd_yaml_words(t->y->pool, names, almost);
 }

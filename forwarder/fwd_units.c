@@ -70,6 +70,45 @@ fwd_units_size(uint64_t *bytes, const char *text)
 }
 
 
+fwd_rc_t
+fwd_units_percent(uint64_t *value, const char *text)
+{
+    size_t       len;
+    uint64_t     n, factor;
+    const char  *p;
+
+    len = strspn(text, "0123456789");
+
+    /* longer ones are out of any range */
+
+    if (len == 0 || len > 9) {
+        return FWD_ERROR;
+    }
+
+    n = 0;
+    factor = 100;
+
+    for (p = text; *p >= '0' && *p <= '9'; p++) {
+        n = n * 10 + (uint64_t) (*p - '0');
+    }
+
+    if (*p == '.' && p[1] != '\0') {
+        for (p++; *p >= '0' && *p <= '9' && factor > 1; p++) {
+            n = n * 10 + (uint64_t) (*p - '0');
+            factor /= 10;
+        }
+    }
+
+    if (*p != '\0') {
+        return FWD_ERROR;
+    }
+
+    *value = n * factor;
+
+    return FWD_OK;
+}
+
+
 static fwd_rc_t
 fwd_units_parse(uint64_t *value, const char *text, const fwd_unit_t *units)
 {

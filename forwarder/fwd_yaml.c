@@ -10,51 +10,25 @@
 
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "fwd_buf.h"
-#include "fwd_units.h"
 #include "fwd_yaml.h"
 
 
-#define FWD_YAML_LIST_MAX  1024          /* bytes of a list of names */
-
-
+static const char *fwd_report_text(fwd_report_t *report, const char *file,
+    size_t line, const char *mark, const char *fmt, va_list args);
 static fwd_rc_t fwd_yaml_parse(fwd_yaml_t *y, FILE *f);
-static const fwd_field_t *fwd_yaml_field(const fwd_field_t *fields,
-    const char *name);
-static fwd_rc_t fwd_yaml_number(fwd_field_kind_t kind, uint64_t *value,
-    const char *text);
-static void fwd_yaml_set(fwd_yaml_t *y, yaml_node_t *node, const char *path,
-    const fwd_field_t *field, void *base);
-static void fwd_yaml_set_word(fwd_yaml_t *y, yaml_node_t *node,
-    const char *path, const fwd_field_t *field, const char *text,
-    uint64_t *out);
-static const char *fwd_yaml_words(fwd_yaml_t *y, const char *const *words);
-static const char *fwd_yaml_names(fwd_yaml_t *y, const fwd_field_t *fields);
-
-
-static const char *const  fwd_yaml_kinds[] = {
-    [FWD_FIELD_STRING] = "a text",
-    [FWD_FIELD_NUMBER] = "a number",
-    [FWD_FIELD_TIME] = "a time such as 500ms, 10s, 5m, 2h",
-    [FWD_FIELD_SIZE] = "a size such as 512k, 64m, 1g",
-    [FWD_FIELD_BOOL] = "true or false",
-    [FWD_FIELD_WORD] = "a word",
-    [FWD_FIELD_NODE] = "a section"
-};
-
-static const char *const  fwd_yaml_bools[] = { "false", "true", NULL };
+static yaml_node_t *fwd_yaml_member(fwd_yaml_t *y, yaml_node_t *map,
+    const char *name, size_t len, size_t *line);
 
 
 void
 fwd_report(fwd_report_t *report, const char *file, size_t line,
     const char *fmt, ...)
 {
-    char     text[1024];
     va_list  args;
 
     if (report->count++ >= FWD_REPORT_MAX) {
@@ -62,12 +36,40 @@ fwd_report(fwd_report_t *report, const char *file, size_t line,
     }
 
     va_start(args, fmt);
-    (void) vsnprintf(text, sizeof(text), fmt, args);
+    report->texts[report->count - 1] = fwd_report_text(report, file, line, "",
+                                                       fmt, args);
     va_end(args);
+}
 
-    report->texts[report->count - 1] = line
-        ? fwd_pool_printf(report->pool, "%s:%zu: %s", file, line, text)
-        : fwd_pool_printf(report->pool, "%s: %s", file, text);
+
+void
+fwd_report_warning(fwd_report_t *report, const char *file, size_t line,
+    const char *fmt, ...)
+{
+    va_list  args;
+
+    if (report->warnings_count++ >= FWD_REPORT_MAX) {
+        return;
+    }
+
+    va_start(args, fmt);
+    report->warnings[report->warnings_count - 1] =
+              fwd_report_text(report, file, line, "warning: ", fmt, args);
+    va_end(args);
+}
+
+
+static const char *
+fwd_report_text(fwd_report_t *report, const char *file, size_t line,
+    const char *mark, const char *fmt, va_list args)
+{
+    char  text[2048];
+
+    (void) vsnprintf(text, sizeof(text), fmt, args);
+
+    return line ? fwd_pool_printf(report->pool, "%s:%zu: %s%s", file, line,
+                                  mark, text)
+                : fwd_pool_printf(report->pool, "%s: %s%s", file, mark, text);
 }
 
 
@@ -98,7 +100,8 @@ fwd_yaml_open(fwd_yaml_t *y, const char *file, fwd_report_t *report,
     }
 
     if (fwd_yaml_root(y) == NULL) {
-        fwd_report(report, file, 0, "is empty");
+        fwd_report(report, file, 1, "is empty, needed are \"key: value\" "
+                   "lines");
 
     } else if (fwd_yaml_is_map(y, fwd_yaml_root(y), "the file")) {
         return FWD_OK;
@@ -195,7 +198,7 @@ fwd_yaml_is_map(fwd_yaml_t *y, yaml_node_t *node, const char *path)
     }
 
     fwd_report(y->report, y->file, fwd_yaml_line(node),
-               "%s is not a section with \"key: value\" lines", path);
+               "%s is not a section, allowed are \"key: value\" lines", path);
 
     return 0;
 }
@@ -263,110 +266,83 @@ fwd_yaml_next(fwd_yaml_t *y, yaml_node_t *map, size_t *i, const char **key,
         }
 
         *value = yaml_document_get_node(&y->doc, pair->value);
+        y->key_line = fwd_yaml_line(name);
 
         return FWD_OK;
     }
 }
 
 
-void
-fwd_yaml_defaults(const fwd_field_t *fields, void *base, fwd_pool_t *pool)
+yaml_node_t *
+fwd_yaml_item(fwd_yaml_t *y, yaml_node_t *list, size_t n)
 {
-    char               **text;
-    uint64_t            *number;
-    const fwd_field_t   *field;
+    yaml_node_item_t  *item;
 
-    for (field = fields; field->name != NULL; field++) {
+    if (list->type != YAML_SEQUENCE_NODE) {
+        return NULL;
+    }
 
-        if (field->dflt == NULL) {
+    item = list->data.sequence.items.start;
+
+    if (n >= (size_t) (list->data.sequence.items.top - item)) {
+        return NULL;
+    }
+
+    return yaml_document_get_node(&y->doc, item[n]);
+}
+
+
+yaml_node_t *
+fwd_yaml_find(fwd_yaml_t *y, const char *path, size_t *line)
+{
+    char         *end;
+    size_t        len;
+    const char   *p;
+    yaml_node_t  *node;
+
+    node = fwd_yaml_root(y);
+    *line = 1;
+
+    for (p = path; *p != '\0' && node != NULL; p += (*p == '.')) {
+
+        if (*p == '[') {
+            node = fwd_yaml_item(y, node, strtoul(p + 1, &end, 10));
+            *line = (node != NULL) ? fwd_yaml_line(node) : *line;
+            p = end + 1;
             continue;
         }
 
-        text = (char **) ((char *) base + field->offset);
-        number = (uint64_t *) ((char *) base + field->offset);
-
-        switch (field->kind) {
-
-        case FWD_FIELD_NODE:
-            break;
-
-        case FWD_FIELD_STRING:
-            *text = fwd_pool_string(pool, field->dflt, strlen(field->dflt));
-            break;
-
-        case FWD_FIELD_WORD:
-            *number = 0;
-
-            while (strcmp(field->words[*number], field->dflt) != 0) {
-                (*number)++;
-            }
-
-            break;
-
-        default:
-            (void) fwd_yaml_number(field->kind, number, field->dflt);
-            break;
-        }
+        len = strcspn(p, ".[");
+        node = fwd_yaml_member(y, node, p, len, line);
+        p += len;
     }
+
+    return node;
 }
 
 
-void
-fwd_yaml_section(fwd_yaml_t *y, yaml_node_t *node, size_t line,
-    const char *path, const fwd_field_t *fields, void *base)
+static yaml_node_t *
+fwd_yaml_member(fwd_yaml_t *y, yaml_node_t *map, const char *name, size_t len,
+    size_t *line)
 {
-    size_t              i;
-    uint64_t            seen;
-    const char         *key, *full;
-    yaml_node_t        *value;
-    const fwd_field_t  *field;
+    yaml_node_t       *key;
+    yaml_node_pair_t  *pair;
 
-    seen = 0;
-
-    if (node != NULL) {
-
-        if (!fwd_yaml_is_map(y, node, *path ? path : "the file")) {
-            return;
-        }
-
-        line = fwd_yaml_line(node);
-        i = 0;
-
-        while (fwd_yaml_next(y, node, &i, &key, &value) == FWD_OK) {
-            field = fwd_yaml_field(fields, key);
-
-            if (field == NULL) {
-                fwd_report(y->report, y->file, fwd_yaml_line(value),
-                           "unknown key \"%s\" in %s, allowed are %s", key,
-                           *path ? path : "the file",
-                           fwd_yaml_names(y, fields));
-                continue;
-            }
-
-            seen |= (uint64_t) 1 << (field - fields);
-            full = *path ? fwd_pool_printf(y->pool, "%s.%s", path, key) : key;
-
-            fwd_yaml_set(y, value, full, field, base);
-        }
+    if (map->type != YAML_MAPPING_NODE) {
+        return NULL;
     }
 
-    for (field = fields; field->name != NULL; field++) {
-        if (field->required && !(seen & (uint64_t) 1 << (field - fields))) {
-            fwd_report(y->report, y->file, line, "%s%s%s is missing", path,
-                       *path ? "." : "", field->name);
-        }
-    }
-}
+    for (pair = map->data.mapping.pairs.start;
+         pair < map->data.mapping.pairs.top;
+         pair++)
+    {
+        key = yaml_document_get_node(&y->doc, pair->key);
 
-
-static const fwd_field_t *
-fwd_yaml_field(const fwd_field_t *fields, const char *name)
-{
-    const fwd_field_t  *field;
-
-    for (field = fields; field->name != NULL; field++) {
-        if (strcmp(field->name, name) == 0) {
-            return field;
+        if (key->type == YAML_SCALAR_NODE && key->data.scalar.length == len
+            && memcmp(key->data.scalar.value, name, len) == 0)
+        {
+            *line = fwd_yaml_line(key);
+            return yaml_document_get_node(&y->doc, pair->value);
         }
     }
 
@@ -374,144 +350,21 @@ fwd_yaml_field(const fwd_field_t *fields, const char *name)
 }
 
 
-static void
-fwd_yaml_set(fwd_yaml_t *y, yaml_node_t *node, const char *path,
-    const fwd_field_t *field, void *base)
+size_t
+fwd_yaml_at(fwd_yaml_t *y, const char *path)
 {
-    void        *member;
-    uint64_t     value, min, max;
-    const char  *text;
+    size_t  line;
 
-    member = (char *) base + field->offset;
+    (void) fwd_yaml_find(y, path, &line);
 
-    if (field->kind == FWD_FIELD_NODE) {
-        *(yaml_node_t **) member = node;
-        return;
-    }
-
-    text = fwd_yaml_text(y, node, path);
-    if (text == NULL) {
-        return;
-    }
-
-    if (field->kind == FWD_FIELD_WORD) {
-        fwd_yaml_set_word(y, node, path, field, text, member);
-        return;
-    }
-
-    if (field->kind == FWD_FIELD_STRING) {
-        value = strlen(text);
-
-    } else if (fwd_yaml_number(field->kind, &value, text) != FWD_OK) {
-        fwd_report(y->report, y->file, fwd_yaml_line(node),
-                   "\"%s\" is \"%s\", allowed is %s", path, text,
-                   fwd_yaml_kinds[field->kind]);
-        return;
-    }
-
-    min = 0;
-    max = UINT64_MAX;
-
-    if (field->min != NULL) {
-        (void) fwd_yaml_number(field->kind, &min, field->min);
-        (void) fwd_yaml_number(field->kind, &max, field->max);
-    }
-
-    if (value < min || value > max) {
-        fwd_report(y->report, y->file, fwd_yaml_line(node),
-                   "\"%s\" is \"%s\", allowed is %s to %s%s", path, text,
-                   field->min, field->max,
-                   field->kind == FWD_FIELD_STRING ? " characters" : "");
-        return;
-    }
-
-    if (field->kind == FWD_FIELD_STRING) {
-        *(const char **) member = text;
-
-    } else {
-        *(uint64_t *) member = value;
-    }
+    return line;
 }
 
 
-static void
-fwd_yaml_set_word(fwd_yaml_t *y, yaml_node_t *node, const char *path,
-    const fwd_field_t *field, const char *text, uint64_t *out)
+int
+fwd_yaml_has(fwd_yaml_t *y, const char *path)
 {
-    uint64_t  i;
+    size_t  line;
 
-    for (i = 0; field->words[i] != NULL; i++) {
-        if (strcmp(field->words[i], text) == 0) {
-            *out = i;
-            return;
-        }
-    }
-
-    fwd_report(y->report, y->file, fwd_yaml_line(node),
-               "\"%s\" is \"%s\", allowed are %s", path, text,
-               fwd_yaml_words(y, field->words));
-}
-
-
-static fwd_rc_t
-fwd_yaml_number(fwd_field_kind_t kind, uint64_t *value, const char *text)
-{
-    switch (kind) {
-
-    case FWD_FIELD_TIME:
-        return fwd_units_time(value, text);
-
-    case FWD_FIELD_SIZE:
-        return fwd_units_size(value, text);
-
-    case FWD_FIELD_BOOL:
-
-        for (*value = 0; fwd_yaml_bools[*value] != NULL; (*value)++) {
-            if (strcmp(fwd_yaml_bools[*value], text) == 0) {
-                return FWD_OK;
-            }
-        }
-
-        return FWD_ERROR;
-
-    default:
-        return fwd_units_number(value, text);
-    }
-}
-
-
-static const char *
-fwd_yaml_words(fwd_yaml_t *y, const char *const *words)
-{
-    fwd_buf_t    list;
-    const char  *text;
-
-    fwd_buf_init(&list, FWD_YAML_LIST_MAX);
-
-    for ( /* void */ ; *words != NULL; words++) {
-        fwd_buf_add_string(&list, list.len ? ", \"" : "\"");
-        fwd_buf_add_string(&list, *words);
-        fwd_buf_add_char(&list, '"');
-    }
-
-    text = fwd_pool_string(y->pool, list.data, list.len);
-    fwd_buf_free(&list);
-
-    return text;
-}
-
-
-static const char *
-fwd_yaml_names(fwd_yaml_t *y, const fwd_field_t *fields)
-{
-    size_t       i;
-    const char  *words[64 + 1];
-
-    for (i = 0; i < 64 && fields[i].name != NULL; i++) {
-        words[i] = fields[i].name;
-    }
-
-    words[i] = NULL;
-
-    return fwd_yaml_words(y, words);
+    return fwd_yaml_find(y, path, &line) != NULL;
 }

@@ -44,6 +44,7 @@ typedef struct {
     martech_str_t          dialect;       /* needs no JSON escape */
     martech_str_t          ip;            /* added if the event has none */
     martech_str_t          user_agent;    /* likewise; raw header bytes */
+    martech_str_t          traceparent;   /* of martech_traceparent() */
 } martech_facts_t;
 
 
@@ -138,6 +139,12 @@ size_t martech_event_write(martech_event_t *ev, unsigned char *out);
 martech_rc_t martech_event_build(martech_event_t *ev,
     const martech_batch_t *batch, uint32_t node, const martech_facts_t *facts,
     const martech_limits_t *limits, unsigned char *out) MARTECH_MUST_CHECK;
+
+/*
+ * The value of a header "traceparent" if it is one of version 00 (W3C Trace
+ * Context) that names a trace and a parent; else empty.
+ */
+martech_str_t martech_traceparent(martech_str_t value);
 
 /* The type a word of the API names ("track", "t"), or UNKNOWN. */
 martech_event_type_t martech_event_type(martech_str_t word);

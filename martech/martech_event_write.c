@@ -20,7 +20,7 @@
  * What the fixed part of a canonical event takes at most: names, quotes, four
  * time stamps, a UUID and numbers.
  */
-#define MARTECH_EVENT_FIXED_MAX  640
+#define MARTECH_EVENT_FIXED_MAX  672
 
 
 static void martech_put_str(martech_event_t *ev, martech_str_t str);
@@ -63,7 +63,7 @@ martech_event_bound(const martech_batch_t *batch, uint32_t node,
            + (batch->integrations ? nodes[batch->integrations].len : 0)
            + (batch->sent_at ? nodes[batch->sent_at].len : 0)
            + facts->source.len + facts->request_id.len + facts->dialect.len
-           + facts->ip.len + 6 * agent;
+           + facts->ip.len + facts->traceparent.len + 6 * agent;
 }
 
 
@@ -354,6 +354,12 @@ martech_write_martech(martech_event_t *ev)
         martech_json_writer_init(&w, ev->out, 21);
         martech_json_int(&w, ev->skew);
         ev->out = w.pos;
+    }
+
+    if (ev->facts->traceparent.len > 0) {
+        martech_put_text(ev, ",\"traceparent\":\"");
+        martech_put_str(ev, ev->facts->traceparent);
+        martech_put_text(ev, "\"");
     }
 
     martech_put_text(ev, "}");

@@ -33,6 +33,7 @@
  *     store       files, segment: their bytes (both know no NGINX)
  *
  *     stats       counters in shared memory
+ *     totals      their sums for Redis
  *     status      the page that shows them
  *     variables   for log_format
  */
@@ -216,6 +217,7 @@ typedef enum {
 #define NGX_HTTP_MARTECH_RECORD_EVENT        0    /* kind */
 #define NGX_HTTP_MARTECH_RECORD_REPLAY       1    /* of the replay's block */
 #define NGX_HTTP_MARTECH_RECORD_WAIT         2    /* of the node */
+#define NGX_HTTP_MARTECH_RECORD_TOTALS       3    /* of the worker */
 
 #define NGX_HTTP_MARTECH_RECORD_NOWHERE      0    /* place: list of a node */
 #define NGX_HTTP_MARTECH_RECORD_QUEUED       1
@@ -350,6 +352,27 @@ typedef struct {
 typedef struct ngx_http_martech_main_conf_s  ngx_http_martech_main_conf_t;
 
 
+#define NGX_HTTP_MARTECH_TOTALS       7
+#define NGX_HTTP_MARTECH_TOTALS_SIZE  1024       /* bytes of the command */
+
+
+/* What the workers share about them; in the zone. */
+typedef struct {
+    ngx_atomic_t                     publisher;    /* pid, 0: nobody */
+    ngx_atomic_t                     again;        /* redis may have others */
+    ngx_atomic_t                     sent;         /* at least once */
+    ngx_atomic_t                     refused;      /* there is no use */
+    uint64_t                         values[NGX_HTTP_MARTECH_TOTALS];
+} ngx_http_martech_shared_totals_t;
+
+
+typedef struct {
+    ngx_http_martech_record_t        record;       /* the command HSET */
+    ngx_event_t                      timer;
+    u_char                           command[NGX_HTTP_MARTECH_TOTALS_SIZE];
+} ngx_http_martech_totals_t;
+
+
 /* All that a worker has at run time. */
 struct ngx_http_martech_worker_s {
     ngx_http_martech_main_conf_t    *conf;
@@ -377,6 +400,7 @@ struct ngx_http_martech_worker_s {
 
     ngx_http_martech_spool_t        *spool;        /* NULL: none configured */
     ngx_http_martech_replay_t       *replay;
+    ngx_http_martech_totals_t        totals;
     ngx_msec_t                       patience;     /* with Redis */
     ngx_msec_t                       swept;
     ngx_msec_t                       leaving_since;    /* 0: it stays */
@@ -716,6 +740,12 @@ void ngx_http_martech_node_timeout(ngx_http_martech_node_t *node);
 void ngx_http_martech_node_disconnect(ngx_http_martech_node_t *node);
 void ngx_http_martech_node_close(ngx_http_martech_node_t *node);
 
+/* 1 if there is nothing in a list of the node but the totals, if at all. */
+#define ngx_http_martech_node_empty(node, list)                               \
+    (ngx_queue_empty(list)                                                    \
+     || (ngx_queue_head(list) == &(node)->worker->totals.record.queue         \
+         && ngx_queue_last(list) == ngx_queue_head(list)))
+
 /*
  * connect: begins to connect a node that is down; ends in _node_ready() or
  * _node_fail().  _cancel stops that.
@@ -797,6 +827,24 @@ ngx_int_t ngx_http_martech_stats_forget(ngx_shm_zone_t *zone, uint64_t n);
 uint64_t ngx_http_martech_stats_id(ngx_shm_zone_t *zone);
 uint64_t ngx_http_martech_stats_gauge(ngx_shm_zone_t *zone,
     ngx_http_martech_gauge_e gauge);
+
+ngx_http_martech_shared_totals_t *ngx_http_martech_stats_totals(
+    ngx_shm_zone_t *zone);
+
+/* 1 if a block of a process may be taken: there is none, it is us, or dead. */
+ngx_uint_t ngx_http_martech_stats_free(ngx_atomic_uint_t pid);
+
+/*
+ * totals: _ready: there is a new connection.  _reply takes the answer to the
+ * command, NGX_ERROR: the connection has failed; _lost: there will be none.
+ * _close: the worker leaves, its connections are still there.
+ */
+void ngx_http_martech_totals_init(ngx_http_martech_worker_t *worker);
+void ngx_http_martech_totals_ready(ngx_http_martech_worker_t *worker);
+ngx_int_t ngx_http_martech_totals_reply(ngx_http_martech_node_t *node,
+    ngx_http_martech_record_t *record);
+void ngx_http_martech_totals_lost(ngx_http_martech_worker_t *worker);
+void ngx_http_martech_totals_close(ngx_http_martech_worker_t *worker);
 
 /* variables */
 ngx_int_t ngx_http_martech_add_variables(ngx_conf_t *cf);

@@ -41,6 +41,7 @@ static ngx_uint_t ngx_http_martech_collect_key(ngx_http_martech_collect_t *mc);
 static void ngx_http_martech_collect_facts(ngx_http_martech_collect_t *mc);
 static void ngx_http_martech_collect_request_id(
     ngx_http_martech_collect_t *mc);
+static void ngx_http_martech_collect_trace(ngx_http_martech_collect_t *mc);
 static ngx_int_t ngx_http_martech_collect_events(
     ngx_http_martech_collect_t *mc);
 static void ngx_http_martech_collect_discard(ngx_http_martech_collect_t *mc);
@@ -290,6 +291,7 @@ ngx_http_martech_collect_facts(ngx_http_martech_collect_t *mc)
     facts->dialect.len = sizeof("segment") - 1;
 
     ngx_http_martech_collect_request_id(mc);
+    ngx_http_martech_collect_trace(mc);
 
     if (!mc->ctx->source->client) {
         return;
@@ -350,6 +352,43 @@ ngx_http_martech_collect_request_id(ngx_http_martech_collect_t *mc)
 
     id->data = mc->request_id;
     id->len = sizeof(mc->request_id);
+}
+
+
+/* A trace has one parent: of two headers neither counts. */
+
+static void
+ngx_http_martech_collect_trace(ngx_http_martech_collect_t *mc)
+{
+    ngx_uint_t        i, found;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+    martech_str_t     value;
+
+    static u_char  name[] = "traceparent";
+
+    found = 0;
+    value.data = NULL;
+    value.len = 0;
+
+    for (part = &mc->r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (h[i].key.len == sizeof(name) - 1
+                && ngx_memcmp(h[i].lowcase_key, name, sizeof(name) - 1) == 0)
+            {
+                value.data = h[i].value.data;
+                value.len = h[i].value.len;
+                found++;
+            }
+        }
+    }
+
+    if (found == 1) {
+        mc->facts.traceparent = martech_traceparent(value);
+    }
 }
 
 

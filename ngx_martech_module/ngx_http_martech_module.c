@@ -412,6 +412,7 @@ ngx_http_martech_worker(ngx_http_martech_main_conf_t *mmcf)
 
     mmcf->worker = worker;
 
+    ngx_http_martech_totals_init(worker);
     ngx_http_martech_cluster_start(worker);
 
     return worker;
@@ -469,6 +470,7 @@ ngx_http_martech_worker_close(ngx_http_martech_worker_t *worker)
         ngx_del_timer(&worker->deadline);
     }
 
+    ngx_http_martech_totals_close(worker);
     ngx_http_martech_replay_close(worker);
     ngx_http_martech_redis_close(worker);
 

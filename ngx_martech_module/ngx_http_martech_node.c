@@ -180,7 +180,7 @@ ngx_http_martech_node_hopeful(ngx_http_martech_node_t *node)
             }
         }
 
-        return ngx_queue_empty(&node->sent)
+        return ngx_http_martech_node_empty(node, &node->sent)
                || ngx_current_msec - node->waiting_since < patience;
 
     default:
@@ -372,6 +372,11 @@ ngx_http_martech_node_rewind(ngx_http_martech_node_t *node)
 
         record->asked = 0;
 
+        if (record->kind == NGX_HTTP_MARTECH_RECORD_TOTALS) {
+            ngx_http_martech_totals_lost(node->worker);
+            continue;
+        }
+
         if (record->dropped || record->kind == NGX_HTTP_MARTECH_RECORD_WAIT) {
             ngx_http_martech_record_left(node->worker, record);
             continue;
@@ -433,6 +438,7 @@ ngx_http_martech_node_ready(ngx_http_martech_node_t *node)
 
     ngx_http_martech_node_post(node);
     ngx_http_martech_replay_post(node->worker);
+    ngx_http_martech_totals_ready(node->worker);
 }
 
 
@@ -484,7 +490,7 @@ ngx_http_martech_node_progress(ngx_http_martech_node_t *node,
 
     rev = node->connection->read;
 
-    if (!rev->timer_set && !ngx_queue_empty(&node->sent)) {
+    if (!rev->timer_set && !ngx_http_martech_node_empty(node, &node->sent)) {
         rev->cancelable = 1;
         ngx_add_timer(rev, node->worker->conf->server.timeout);
     }
@@ -502,7 +508,7 @@ ngx_http_martech_node_timeout(ngx_http_martech_node_t *node)
 
     if (node->state == NGX_HTTP_MARTECH_NODE_READY) {
 
-        if (ngx_queue_empty(&node->sent)) {
+        if (ngx_http_martech_node_empty(node, &node->sent)) {
             return;
         }
 

@@ -151,6 +151,10 @@ ngx_http_martech_node_reply(ngx_http_martech_node_t *node)
         return ngx_http_martech_node_replicas(node);
     }
 
+    if (record->kind == NGX_HTTP_MARTECH_RECORD_TOTALS) {
+        return ngx_http_martech_totals_reply(node, record);
+    }
+
     if (node->resp.type != NGX_HTTP_MARTECH_RESP_BULK
         && node->resp.type != NGX_HTTP_MARTECH_RESP_STATUS)
     {

@@ -209,7 +209,7 @@ ngx_http_martech_node_advance(ngx_http_martech_node_t *node, size_t sent)
         sent -= rest;
         node->sent_bytes = 0;
 
-        if (ngx_queue_empty(&node->sent)) {
+        if (ngx_http_martech_node_empty(node, &node->sent)) {
             node->waiting_since = ngx_current_msec;
         }
 
@@ -303,7 +303,8 @@ ngx_http_martech_node_ask_replicas(ngx_http_martech_node_t *node)
 {
     if (node->wait.len == 0
         || node->wait.place != NGX_HTTP_MARTECH_RECORD_NOWHERE
-        || (ngx_queue_empty(&node->queued) && ngx_queue_empty(&node->sent)
+        || (ngx_http_martech_node_empty(node, &node->queued)
+            && ngx_http_martech_node_empty(node, &node->sent)
             && ngx_queue_empty(&node->unconfirmed)))
     {
         return;

@@ -28,6 +28,7 @@ typedef struct {
     uint64_t                   id;         /* random; names us in segments */
     ngx_atomic_t               orphans;    /* events on disk whose worker has
                                               left, until they are adopted */
+    ngx_http_martech_shared_totals_t  totals;
 } ngx_http_martech_zone_head_t;
 
 
@@ -46,7 +47,6 @@ static ngx_int_t ngx_http_martech_stats_init(ngx_shm_zone_t *zone,
     void *data);
 static ngx_http_martech_stats_t *ngx_http_martech_stats_take(
     ngx_http_martech_zone_t *ours, ngx_uint_t dead);
-static ngx_uint_t ngx_http_martech_stats_free(ngx_atomic_uint_t pid);
 static void ngx_http_martech_stats_orphan(ngx_http_martech_zone_t *ours,
     ngx_http_martech_stats_t *block);
 
@@ -67,7 +67,7 @@ ngx_http_martech_stats_zone(ngx_conf_t *cf,
 
     /* the layout is part of the name: a changed one starts afresh */
 
-    static ngx_str_t  name = ngx_string("martech_stats_2");
+    static ngx_str_t  name = ngx_string("martech_stats_3");
 
     size = sizeof(ngx_http_martech_zone_head_t)
            + NGX_HTTP_MARTECH_BLOCKS * sizeof(ngx_http_martech_stats_t)
@@ -109,6 +109,10 @@ ngx_http_martech_stats_init(ngx_shm_zone_t *zone, void *data)
         /* of this process only where it is master and worker in one */
 
         ours->worker = old->worker;
+
+        /* a reload may have come because the rights are there now */
+
+        ours->head->totals.refused = 0;
 
         return NGX_OK;
     }
@@ -204,7 +208,7 @@ ngx_http_martech_stats_take(ngx_http_martech_zone_t *ours, ngx_uint_t dead)
 }
 
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_martech_stats_free(ngx_atomic_uint_t pid)
 {
     if (pid == 0 || pid == (ngx_atomic_uint_t) ngx_pid) {
@@ -299,6 +303,17 @@ ngx_http_martech_stats_id(ngx_shm_zone_t *zone)
     ours = zone->data;
 
     return ours->head->id;
+}
+
+
+ngx_http_martech_shared_totals_t *
+ngx_http_martech_stats_totals(ngx_shm_zone_t *zone)
+{
+    ngx_http_martech_zone_t  *ours;
+
+    ours = zone->data;
+
+    return &ours->head->totals;
 }
 
 

@@ -244,4 +244,35 @@ is($by_id{a}{originalTimestamp}, '2026-01-01T00:00:00.000Z',
 ok($by_id{a}{context}{martech}{skewMs} > 0, 'the skew is told');
 ok($by_id{a}{timestamp} gt '2026-06', 'the time is moved to our clock');
 
+
+# ---- the trace that a request belongs to ----
+
+my $trace = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+
+($response, @events) = stored('/v1/batch', { batch => [
+    { type => 'track', event => 'A', userId => 'u' },
+    { type => 'track', event => 'B', userId => 'u' },
+] }, headers => [traceparent => $trace]);
+
+is_deeply([map { $_->{event}{context}{martech}{traceparent} } @events],
+          [$trace, $trace], 'events carry the trace of their request');
+
+for my $case (
+    ['no header' => []],
+    ['an invalid one' => [TraceParent => substr($trace, 0, 54)]],
+    ['a later version' => [TraceParent => "01$trace"]],
+    ['two headers' => [traceparent => $trace, traceparent => $trace]],
+) {
+    ($response, @events) = stored('/v1/track', { event => 'E', userId => 'u' },
+                                  headers => $case->[1]);
+    ok(@events == 1
+       && !exists $events[0]{event}{context}{martech}{traceparent},
+       "$case->[0]: an event without a trace");
+}
+
+($response, @events) = stored('/v1/track', { event => 'E', userId => 'u' },
+                              headers => [TRACEPARENT => $trace]);
+is($events[0]{event}{context}{martech}{traceparent}, $trace,
+   'the name of the header in capitals');
+
 $t->done();

@@ -24,7 +24,7 @@ sub allow {
     my ($node) = @_;
 
     $node->call('acl', 'setuser', 'edge', 'on', ">$SECRET", '~{mt:*', '+xadd',
-                '+asking', '+client|setname');
+                '+asking', '+client|setname', '+hset');
 }
 
 allow($_) for $cluster->nodes();

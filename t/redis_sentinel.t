@@ -27,7 +27,7 @@ my $OTHER = 'pw-of-all-others';
 my $group = $t->sentinel(
     replicas => 1, sentinels => 3, password => $OTHER,
     options => ['--user', 'edge', 'on', ">$SECRET", '~{mt:*', '+xadd', '+role',
-                '+wait', '+client|setname']);
+                '+wait', '+client|setname', '+hset']);
 my @sentinels = $group->addresses();
 
 $t->file('secret', "$SECRET\n");

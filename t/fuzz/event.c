@@ -32,6 +32,8 @@ fuzz_settings(uint8_t a, uint8_t b, martech_facts_t *facts,
     static const martech_str_t  dialect = martech_string("segment");
     static const martech_str_t  id = martech_string("0123456789abcdef");
     static const martech_str_t  ip = martech_string("2001:db8::1");
+    static const martech_str_t  trace = martech_string(
+                   "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
 
     memset(facts, 0, sizeof(martech_facts_t));
 
@@ -44,6 +46,7 @@ fuzz_settings(uint8_t a, uint8_t b, martech_facts_t *facts,
 
     if (a & 0x10) {
         facts->ip = ip;
+        facts->traceparent = trace;
         facts->user_agent.data = (const unsigned char *) fuzz_agent;
         facts->user_agent.len = b % sizeof(fuzz_agent);
     }

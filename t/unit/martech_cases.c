@@ -216,6 +216,10 @@ test_facts(const test_case_t *c, test_event_t *t, test_doc_t *doc)
     test_fact_string(doc, "/ip", &t->facts.ip);
     test_fact_string(doc, "/userAgent", &t->facts.user_agent);
 
+    text.len = 0;
+    test_fact_string(doc, "/traceparent", &text);
+    t->facts.traceparent = martech_traceparent(text);
+
     l = &t->limits;
 
     l->event_size_max = (size_t) test_fact_number(doc, "/limits/eventSize",

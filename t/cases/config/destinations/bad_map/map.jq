@@ -1,0 +1,3 @@
+# two lines that are fine
+.event
+| { id: .messageId 
