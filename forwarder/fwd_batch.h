@@ -12,6 +12,7 @@
 
 
 #include "fwd_buf.h"
+#include "fwd_limit.h"
 #include "fwd_list.h"
 #include "fwd_outcome.h"
 #include "fwd_queue.h"
@@ -78,6 +79,11 @@ struct fwd_batch_s {
                                             be split */
     unsigned              answer_error:1;    /* answer.jq failed */
     unsigned              connect_failed:1;  /* no connection came about */
+
+    /* of the gate */
+    fwd_limit_ticket_t    ticket;        /* tokens of this attempt */
+    uint32_t              turn;          /* of the breaker */
+    unsigned              probe:1;       /* of refused credentials */
 };
 
 

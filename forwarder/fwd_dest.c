@@ -63,6 +63,10 @@ fwd_dest_init(fwd_dest_t *dest, fwd_engine_t *engine,
     dest->timer.data = dest;
     dest->timer_open = 1;
 
+    if (fwd_gate_create(dest) != FWD_OK) {
+        return fwd_error(err, "out of memory");
+    }
+
     if (conf->desc->map != NULL) {
         memset(&report, 0, sizeof(fwd_report_t));
         report.pool = (fwd_pool_t *) &engine->conf->pool;
@@ -112,6 +116,7 @@ fwd_dest_cleanup(fwd_dest_t *dest)
 {
     fwd_post_cancel(&dest->run);
     fwd_map_destroy(dest->map);
+    fwd_gate_destroy(dest);
     dest->map = NULL;
 }
 

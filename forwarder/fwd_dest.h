@@ -14,6 +14,7 @@
 
 #include "fwd_batch.h"
 #include "fwd_engine.h"
+#include "fwd_gate.h"
 #include "fwd_map.h"
 #include "fwd_queue.h"
 #include "fwd_stats.h"
@@ -43,6 +44,7 @@ struct fwd_dest_s {
     fwd_dest_stats_t     *stats;         /* never NULL */
     fwd_map_t            *map;           /* NULL: events go as they are */
     const char           *versions;      /* of a dead letter: JSON */
+    fwd_gate_t           *gate;
     uint32_t              index;
 
     fwd_link_t            again;         /* batches to be sent as they are:
@@ -63,7 +65,8 @@ struct fwd_dest_s {
     uint32_t              next_fetch;    /* where the next load starts */
     uint32_t              paused_count;  /* pauses in a row */
     uint32_t              gone_count;    /* answers 404 or 410 in a row */
-    uint64_t              hold_ms;       /* monotonic, nothing sent before */
+    uint64_t              hold_ms;       /* monotonic, nothing sent before:
+                                            a pause that the kind asked for */
     uint64_t              due_ms;        /* wall clock, no retry of any queue
                                             is due before */
     fwd_post_t            run;

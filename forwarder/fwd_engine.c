@@ -18,6 +18,7 @@
 #include "fwd_reader.h"
 #include "fwd_server.h"
 #include "fwd_shard.h"
+#include "fwd_shared.h"
 
 
 #define FWD_ENGINE_TICK_MS     100
@@ -145,7 +146,10 @@ fwd_engine_tick(uv_timer_t *timer)
         fwd_shard_tick(&engine->shards[i]);
     }
 
+    fwd_shared_tick(engine);
+
     for (i = 0; i < engine->dests_count; i++) {
+        fwd_gate_tick(&engine->dests[i]);
         fwd_dest_wake(&engine->dests[i]);
     }
 

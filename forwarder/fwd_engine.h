@@ -33,6 +33,7 @@ struct fwd_engine_s {
     uint32_t              dests_count;
     uv_timer_t            tick;
     uint64_t              stop_ms;       /* monotonic, end of patience */
+    uint64_t              publish_ms;    /* monotonic, fwd_shared.c */
     void                (*stopped)(void *data);
     void                 *stopped_data;
 

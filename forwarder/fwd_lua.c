@@ -357,7 +357,77 @@ static const char *const  fwd_lua[FWD_SCRIPT_COUNT] = {
     "  hold(e and e[1])\n"
     "end\n"
     "for i = 3, #ARGV do hold(ARGV[i]) end\n"
-    "return { redis.call('XTRIM', KEYS[2], 'MINID', keep), keep }\n"
+    "return { redis.call('XTRIM', KEYS[2], 'MINID', keep), keep }\n",
+
+    /*
+     * A field is the end of a slot in Unix ms; its tokens may reach the
+     * vendor until then, and count for a window from then on.  What asks for
+     * more than the whole limit waits until nothing else counts.  Slots far
+     * ahead are of a server whose clock was: they cannot hold us up so long.
+     */
+
+    [FWD_SCRIPT_LIMIT] =
+    "local t = redis.call('TIME')\n"
+    "local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
+    "local answer, grants, ends = { now, 0 }, {}, {}\n"
+    "local at, wait = 1, 0\n"
+    "for k, key in ipairs(KEYS) do\n"
+    "  local a = {}\n"
+    "  for i = 1, 7 do a[i] = tonumber(ARGV[at + i - 1]) end\n"
+    "  local max, window, hold, width, least, most, n = unpack(a)\n"
+    "  redis.call('PERSIST', key)\n"
+    "  for i = at + 7, at + 5 + 2 * n, 2 do\n"
+    "    if redis.call('HINCRBY', key, ARGV[i], ARGV[i + 1]) <= 0 then\n"
+    "      redis.call('HDEL', key, ARGV[i])\n"
+    "    end\n"
+    "  end\n"
+    "  at = at + 7 + 2 * n\n"
+    "  local sum, slots = 0, {}\n"
+    "  local all = redis.call('HGETALL', key)\n"
+    "  for i = 1, #all, 2 do\n"
+    "    local last = tonumber(all[i])\n"
+    "    if last > now + hold + 60000 then last = now + hold end\n"
+    "    if last + window <= now then\n"
+    "      redis.call('HDEL', key, all[i])\n"
+    "    else\n"
+    "      sum = sum + tonumber(all[i + 1])\n"
+    "      slots[#slots + 1] = { last, tonumber(all[i + 1]) }\n"
+    "    end\n"
+    "  end\n"
+    "  local free = math.max(max - sum, 0)\n"
+    "  if least > max and sum == 0 then free = least end\n"
+    "  if free < least then\n"
+    "    local left = math.min(least - free, sum)\n"
+    "    table.sort(slots, function(x, y) return x[1] < y[1] end)\n"
+    "    for _, slot in ipairs(slots) do\n"
+    "      wait = math.max(wait, slot[1] + window - now)\n"
+    "      left = left - slot[2]\n"
+    "      if left <= 0 and least <= max then break end\n"
+    "    end\n"
+    "  end\n"
+    "  grants[k] = math.min(free, most)\n"
+    "  ends[k] = string.format('%.0f',\n"
+    "    math.ceil((now + hold) / width) * width)\n"
+    "  redis.call('PEXPIRE', key, string.format('%.0f',\n"
+    "    2 * (window + hold) + 60000))\n"
+    "end\n"
+    "answer[2] = wait\n"
+    "if wait > 0 then return answer end\n"
+    "for k, key in ipairs(KEYS) do\n"
+    "  if grants[k] > 0 then\n"
+    "    redis.call('HINCRBY', key, ends[k],\n"
+    "      string.format('%.0f', grants[k]))\n"
+    "  end\n"
+    "  answer[k + 2] = grants[k]\n"
+    "end\n"
+    "return answer\n",
+
+    [FWD_SCRIPT_HOLD] =
+    "local hold = redis.call('HGET', KEYS[1], 'hold')\n"
+    "if hold and tonumber(hold) >= tonumber(ARGV[1]) then return 0 end\n"
+    "redis.call('PERSIST', KEYS[1])\n"
+    "redis.call('HSET', KEYS[1], 'hold', ARGV[1])\n"
+    "return 1\n"
 };
 
 

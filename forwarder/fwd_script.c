@@ -114,6 +114,17 @@ fwd_args_number(fwd_args_t *args, uint64_t number)
 
 
 void
+fwd_args_signed(fwd_args_t *args, int64_t number)
+{
+    int   n;
+    char  text[24];
+
+    n = snprintf(text, sizeof(text), "%lld", (long long) number);
+    fwd_args_scratch(args, text, (size_t) n);
+}
+
+
+void
 fwd_args_id(fwd_args_t *args, fwd_id_t id)
 {
     char    text[FWD_ID_TEXT_MAX];

@@ -5,10 +5,10 @@
  * The atomic steps of docs/SPEC.md section 5 as Lua scripts, the building of
  * their arguments, and the reading of their answers.
  *
- * KEYS[1] of every script is the lease and ARGV[1] the epoch of the caller; a
- * script whose caller does not hold the lease changes nothing.  Every script
- * may be sent again when its reply was lost: a second run changes nothing and
- * counts nothing.
+ * KEYS[1] of every script but the last two is the lease and ARGV[1] the epoch
+ * of the caller; a script whose caller does not hold the lease changes
+ * nothing.  Every script may be sent again when its reply was lost: a second
+ * run changes nothing and counts nothing.
  */
 
 
@@ -85,6 +85,23 @@ typedef enum {
      */
     FWD_SCRIPT_TRIM,
 
+    /*
+     * Tokens of rate limits, docs/FORWARDER.md.  Not fenced: whoever sends
+     * needs them, and those of a lost reply end with their window.
+     * keys: limit of each rate; args, for each: count, window ms, hold ms,
+     * width ms of a slot, fewest, most, number of corrections, then these:
+     * slot, number (may be negative).
+     * Answers { Unix ms, ms until asking again makes sense } and, if all
+     * have enough, for each rate the number granted.
+     */
+    FWD_SCRIPT_LIMIT,
+
+    /*
+     * Raises the hold of a destination.  Not fenced: the latest counts.
+     * keys: state; args: Unix ms.
+     */
+    FWD_SCRIPT_HOLD,
+
     FWD_SCRIPT_COUNT
 } fwd_script_t;
 
@@ -115,6 +132,7 @@ void fwd_args_reset(fwd_args_t *args);
 void fwd_args_add(fwd_args_t *args, const void *data, size_t len);
 void fwd_args_text(fwd_args_t *args, const char *text);
 void fwd_args_number(fwd_args_t *args, uint64_t number);
+void fwd_args_signed(fwd_args_t *args, int64_t number);
 void fwd_args_id(fwd_args_t *args, fwd_id_t id);
 
 /* Bytes that are copied. */

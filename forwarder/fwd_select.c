@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #include "fwd_dest.h"
+#include "fwd_gate.h"
 #include "fwd_shard.h"
 
 
@@ -29,12 +30,13 @@ typedef struct {
 
 
 static fwd_batch_t *fwd_select_again(fwd_dest_t *dest);
+static uint32_t fwd_select_max(const fwd_dest_t *dest);
 static int fwd_select_lane_ready(const fwd_dest_t *dest);
 static int fwd_select_fresh_ready(const fwd_dest_t *dest, uint64_t *wait_ms);
 static fwd_batch_t *fwd_select_lane(fwd_dest_t *dest);
 static fwd_batch_t *fwd_select_fresh(fwd_dest_t *dest);
 static uint32_t fwd_select_queue(fwd_dest_t *dest, fwd_queue_t *queue,
-    fwd_batch_t *batch, size_t *bytes);
+    fwd_batch_t *batch, uint32_t max, size_t *bytes);
 static int fwd_select_order(const void *a, const void *b);
 static int fwd_fill_expired(const fwd_dest_t *dest, const fwd_item_t *item);
 static fwd_rc_t fwd_fill_item(fwd_dest_t *dest, fwd_batch_t *batch,
@@ -59,7 +61,10 @@ fwd_dest_select(fwd_dest_t *dest, uint64_t *wait_ms)
     lane = fwd_select_lane_ready(dest);
     fresh = fwd_select_fresh_ready(dest, wait_ms);
 
-    if (lane && (!fresh || dest->turn >= FWD_TURN_FRESH)) {
+    if (lane
+        && (!fresh || fwd_gate_probes(dest)
+            || (dest->turn >= FWD_TURN_FRESH && fwd_gate_retry_fits(dest))))
+    {
         dest->turn = 0;
         batch = fwd_select_lane(dest);
 
@@ -97,6 +102,23 @@ fwd_select_again(fwd_dest_t *dest)
 }
 
 
+/*
+ * Fresh events of a batch: no more than there are tokens for.  A set of
+ * retries is not cut, it waits until there are tokens for all of it.
+ */
+
+static uint32_t
+fwd_select_max(const fwd_dest_t *dest)
+{
+    uint32_t  room;
+
+    room = fwd_gate_room(dest);
+
+    return room < dest->conf->limits.batch_count
+           ? room : (uint32_t) dest->conf->limits.batch_count;
+}
+
+
 /* A set is complete when no load is under way; but do not wait for ever. */
 
 static int
@@ -124,7 +146,7 @@ fwd_select_fresh_ready(const fwd_dest_t *dest, uint64_t *wait_ms)
     limits = &dest->conf->limits;
 
     if (dest->inflight_count == 0
-        || dest->fresh_count >= limits->batch_count
+        || dest->fresh_count >= fwd_select_max(dest)
         || dest->fresh_bytes >= limits->batch_bytes)
     {
         return 1;
@@ -180,7 +202,7 @@ static fwd_batch_t *
 fwd_select_fresh(fwd_dest_t *dest)
 {
     size_t        bytes;
-    uint32_t      queues_count, count;
+    uint32_t      queues_count, count, max;
     fwd_link_t   *first, *link;
     fwd_batch_t  *batch;
 
@@ -190,11 +212,12 @@ fwd_select_fresh(fwd_dest_t *dest)
     }
 
     bytes = 0;
+    max = fwd_select_max(dest);
     queues_count = 0;
     first = NULL;
 
     while (!fwd_list_empty(&dest->ready)
-           && batch->items_count < dest->conf->limits.batch_count
+           && batch->items_count < max
            && bytes < dest->conf->limits.batch_bytes)
     {
         link = dest->ready.next;
@@ -205,7 +228,7 @@ fwd_select_fresh(fwd_dest_t *dest)
 
         count = fwd_select_queue(dest,
                                  fwd_list_data(link, fwd_queue_t, ready),
-                                 batch, &bytes);
+                                 batch, max, &bytes);
         queues_count += (count != 0);
 
         if (link->next != NULL) {
@@ -235,7 +258,7 @@ fwd_select_fresh(fwd_dest_t *dest)
 
 static uint32_t
 fwd_select_queue(fwd_dest_t *dest, fwd_queue_t *queue, fwd_batch_t *batch,
-    size_t *bytes)
+    uint32_t max, size_t *bytes)
 {
     size_t       size;
     uint32_t     count;
@@ -247,9 +270,7 @@ fwd_select_queue(fwd_dest_t *dest, fwd_queue_t *queue, fwd_batch_t *batch,
 
     count = 0;
 
-    while (!fwd_list_empty(&queue->fresh)
-           && batch->items_count < dest->conf->limits.batch_count)
-    {
+    while (!fwd_list_empty(&queue->fresh) && batch->items_count < max) {
         item = fwd_list_data(queue->fresh.next, fwd_item_t, link);
         size = item->event->text.len;
 

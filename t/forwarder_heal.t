@@ -91,7 +91,9 @@ sub put {
     close $fh;
 }
 
-my $conf = forwarder_conf(hook => $receiver->url('/hook'))
+my $conf = forwarder_conf(hook => $receiver->url('/hook'),
+    hook_limits => "retry: { base: 50ms, factor: 2, cap: 1s }\n"
+        . "breaker: { count: 1000, in_a_row: 1000 }")
     =~ s/^destinations_path:.*$/destinations_path: $folder/mr;
 
 $conf .= "  acme:\n    use: acme\n    settings: { url: "

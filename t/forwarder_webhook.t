@@ -26,7 +26,10 @@ my $forwarder = $t->forwarder(
         hook_settings => 'secret: env:HOOK_SECRET',
         hook_limits => "retry: { base: 30ms, factor: 2, cap: 200ms, "
             . "attempts: 4, age: 1s }\n"
-            . "timeout: 1s\nconnect_timeout: 500ms"),
+            . "timeout: 1s\nconnect_timeout: 500ms\n"
+
+            # all these failures are no reason to rest: t/forwarder_breaker.t
+            . "breaker: { count: 1000, in_a_row: 1000 }"),
     env => { HOOK_SECRET => 'whsec_' . encode_base64($secret, '') });
 
 

@@ -1,0 +1,294 @@
+
+/*
+ * Copyright (C) ngx_martech_module contributors
+ *
+ * Whether a destination may send now.
+ *
+ * The parts decide each for itself, and the first that says no is the
+ * answer: an operator, the vendor's account, the breaker, the vendor's wish
+ * to wait, concurrency, tokens.  What they know is of this loop, but for
+ * what fwd_shared.c brings from the others.
+ */
+
+
+#include <string.h>
+
+#include "fwd_dest.h"
+#include "fwd_gate.h"
+
+
+/* Retries among the batches sent while the destination is healthy. */
+#define FWD_GATE_RETRY_PERCENT  20
+#define FWD_GATE_RETRY_MIN      3
+
+
+static int fwd_gate_parked_open(const fwd_gate_t *gate, uint64_t now,
+    uint64_t *wait_ms);
+static int fwd_gate_held(const fwd_gate_t *gate, uint64_t now,
+    uint64_t *wait_ms);
+static fwd_gate_second_t *fwd_gate_second(fwd_gate_t *gate);
+static int fwd_gate_tokens(fwd_gate_t *gate, uint64_t *wait_ms);
+
+
+int
+fwd_gate_open(fwd_dest_t *dest, uint64_t *wait_ms)
+{
+    uint64_t     now;
+    fwd_gate_t  *gate;
+
+    gate = dest->gate;
+    now = fwd_core_now_ms(dest->engine->core);
+
+    if (gate->paused || !fwd_gate_parked_open(gate, now, wait_ms)) {
+        return 0;
+    }
+
+    if (!fwd_breaker_allow(&gate->breaker, now, wait_ms)
+        || fwd_gate_held(gate, now, wait_ms)
+        || dest->inflight_count >= fwd_gate_concurrency(gate))
+    {
+        return 0;
+    }
+
+    return gate->limit.rates_count == 0 || !fwd_gate_wants(dest)
+           || fwd_gate_tokens(gate, wait_ms);
+}
+
+
+static int
+fwd_gate_parked_open(const fwd_gate_t *gate, uint64_t now, uint64_t *wait_ms)
+{
+    if (gate->parked == FWD_PARKED_NOT) {
+        return 1;
+    }
+
+    if (gate->parked == FWD_PARKED_STOP || gate->probing) {
+        return 0;
+    }
+
+    if (now >= gate->probe_ms) {
+        return 1;
+    }
+
+    if (gate->probe_ms - now < *wait_ms) {
+        *wait_ms = gate->probe_ms - now;
+    }
+
+    return 0;
+}
+
+
+static int
+fwd_gate_held(const fwd_gate_t *gate, uint64_t now, uint64_t *wait_ms)
+{
+    uint64_t  until;
+
+    until = gate->dest->hold_ms;
+
+    if (until < gate->hold_ms) {
+        until = gate->hold_ms;
+    }
+
+    if (until < gate->learned_ms) {
+        until = gate->learned_ms;
+    }
+
+    if (until <= now) {
+        return 0;
+    }
+
+    if (until - now < *wait_ms) {
+        *wait_ms = until - now;
+    }
+
+    return 1;
+}
+
+
+/* Where no rate is configured, the factor of the limiter works here. */
+
+uint32_t
+fwd_gate_concurrency(const fwd_gate_t *gate)
+{
+    uint32_t  allowed;
+
+    allowed = fwd_aimd_allowed(&gate->aimd);
+
+    if (gate->limit.rates_count == 0) {
+        allowed = (uint32_t) (allowed * gate->limit.adapt.factor);
+    }
+
+    return allowed ? allowed : 1;
+}
+
+
+int
+fwd_gate_wants(const fwd_dest_t *dest)
+{
+    return dest->fresh_count != 0 || dest->lane_count != 0
+           || !fwd_list_empty(&dest->again);
+}
+
+
+static int
+fwd_gate_tokens(fwd_gate_t *gate, uint64_t *wait_ms)
+{
+    uint64_t  now;
+
+    now = fwd_tokens_now_ms();
+
+    if (fwd_limit_room(&gate->limit, now) != 0) {
+        fwd_gate_limited(gate, 0);
+        return 1;
+    }
+
+    if (fwd_limit_may_ask(&gate->limit, 0, now, wait_ms)) {
+        fwd_tokens_ask(gate, 0);
+    }
+
+    fwd_gate_limited(gate, 1);
+
+    return 0;
+}
+
+
+void
+fwd_gate_limited(fwd_gate_t *gate, int limited)
+{
+    uint64_t  now;
+
+    now = fwd_core_now_ms(gate->dest->engine->core);
+
+    if (gate->limited_ms != 0) {
+        gate->dest->stats->limited_ms += now - gate->limited_ms;
+    }
+
+    gate->limited_ms = limited ? now : 0;
+}
+
+
+uint32_t
+fwd_gate_room(const fwd_dest_t *dest)
+{
+    if (dest->gate->limit.rates_count == 0) {
+        return UINT32_MAX;
+    }
+
+    return fwd_limit_room(&dest->gate->limit, fwd_tokens_now_ms());
+}
+
+
+int
+fwd_gate_probes(const fwd_dest_t *dest)
+{
+    return dest->gate->parked != FWD_PARKED_NOT
+           || dest->gate->breaker.state == FWD_BREAKER_HALF_OPEN;
+}
+
+
+int
+fwd_gate_retry_fits(const fwd_dest_t *dest)
+{
+    size_t                    i;
+    uint32_t                  sent, retries;
+    const fwd_gate_second_t  *second;
+
+    if (dest->gate->breaker.state != FWD_BREAKER_CLOSED) {
+        return 1;
+    }
+
+    (void) fwd_gate_second(dest->gate);
+
+    sent = 0;
+    retries = 0;
+
+    for (i = 0; i < FWD_GATE_SECONDS; i++) {
+        second = &dest->gate->seconds[i];
+        sent += second->sent;
+        retries += second->retries;
+    }
+
+    return retries < FWD_GATE_RETRY_MIN
+           || (retries + 1) * 100 <= (sent + 1) * FWD_GATE_RETRY_PERCENT;
+}
+
+
+static fwd_gate_second_t *
+fwd_gate_second(fwd_gate_t *gate)
+{
+    uint64_t  second;
+
+    second = fwd_core_now_ms(gate->dest->engine->core) / 1000;
+
+    if (second >= gate->second + FWD_GATE_SECONDS) {
+        memset(gate->seconds, 0, sizeof(gate->seconds));
+        gate->second = second;
+    }
+
+    while (gate->second < second) {
+        gate->second++;
+        memset(&gate->seconds[gate->second % FWD_GATE_SECONDS], 0,
+               sizeof(fwd_gate_second_t));
+    }
+
+    return &gate->seconds[second % FWD_GATE_SECONDS];
+}
+
+
+fwd_rc_t
+fwd_gate_take(fwd_dest_t *dest, fwd_batch_t *batch, uint64_t *wait_ms)
+{
+    fwd_gate_t          *gate;
+    fwd_limit_ticket_t  *ticket;
+
+    gate = dest->gate;
+    ticket = &batch->ticket;
+    memset(ticket, 0, sizeof(fwd_limit_ticket_t));
+
+    if (gate->limit.rates_count == 0) {
+        return FWD_OK;
+    }
+
+    ticket->units[FWD_RATE_EVENTS] = batch->items_count;
+    ticket->units[FWD_RATE_BYTES] = batch->bytes;
+    ticket->units[FWD_RATE_REQUESTS] = 1;
+
+    if (dest->conf->desc->kind == FWD_KIND_HTTP
+        && dest->conf->http.framing == FWD_FRAMING_OBJECT)
+    {
+        ticket->units[FWD_RATE_REQUESTS] = batch->records_count;
+    }
+
+    if (fwd_limit_take(&gate->limit, ticket, fwd_tokens_now_ms()) == FWD_OK) {
+        return FWD_OK;
+    }
+
+    if (fwd_limit_may_ask(&gate->limit, 0, fwd_tokens_now_ms(), wait_ms)) {
+        fwd_tokens_ask(gate, 0);
+    }
+
+    fwd_gate_limited(gate, 1);
+
+    return FWD_AGAIN;
+}
+
+
+void
+fwd_gate_sent(fwd_dest_t *dest, fwd_batch_t *batch)
+{
+    fwd_gate_t         *gate;
+    fwd_gate_second_t  *second;
+
+    gate = dest->gate;
+    dest->inflight_count++;
+
+    batch->turn = fwd_breaker_sent(&gate->breaker);
+    batch->probe = (gate->parked != FWD_PARKED_NOT);
+    gate->probing = batch->probe;
+
+    second = fwd_gate_second(gate);
+    second->sent++;
+    second->retries += batch->items[0]->retry;
+
+    fwd_gate_update(gate, gate->breaker.reason);
+}
