@@ -18,6 +18,13 @@ COMMA := ,
 # libjq comes without a pkg-config file
 PKGS := hiredis libuv libcurl jansson yaml-0.1 libcrypto zlib
 PKG_CFLAGS := $(shell pkg-config --cflags-only-I $(PKGS))
+
+# TLS to Redis: from hiredis 1.0 on, if it was built with it
+ifeq ($(shell pkg-config --exists hiredis_ssl libssl && echo yes),yes)
+PKGS += hiredis_ssl libssl
+PKG_CFLAGS += -DFWD_HIREDIS_SSL=1
+endif
+
 FWD_LIBS := $(shell pkg-config --libs $(PKGS)) -ljq -lm
 TEST_LIBS := $(shell pkg-config --libs jansson libcrypto zlib)
 

@@ -13,16 +13,9 @@
 #include <hiredis/hiredis.h>
 
 #include "fwd_config_private.h"
+#include "fwd_redis.h"
 #include "fwd_secret.h"
 #include "fwd_units.h"
-
-
-/* TLS came with 1.0, as a library beside it. */
-#if (HIREDIS_MAJOR >= 1)
-#define FWD_CONFIG_TLS  1
-#else
-#define FWD_CONFIG_TLS  0
-#endif
 
 
 /* The section as it is read. */
@@ -199,7 +192,7 @@ fwd_config_redis_where(fwd_yaml_t *y, fwd_config_redis_t *raw)
                    "HOST:PORT: a unix socket has no TLS", redis->address);
     }
 
-    if (redis->tls && !FWD_CONFIG_TLS) {
+    if (redis->tls && !fwd_redis_tls_supported()) {
         fwd_report(y->report, y->file, fwd_yaml_at(y, "redis.tls"),
                    "\"redis.tls\" needs hiredis 1.0 or later, this program "
                    "was built with %d.%d; allowed is no TLS, or a tunnel",

@@ -393,6 +393,30 @@ fwd_dest_arm(fwd_dest_t *dest, uint64_t wait_ms)
 
 
 void
+fwd_dest_recall(fwd_dest_t *dest, const fwd_shard_t *shard)
+{
+    uint32_t      i;
+    fwd_link_t   *link, *next;
+    fwd_batch_t  *batch;
+
+    for (link = dest->again.next; link != &dest->again; link = next) {
+        next = link->next;
+        batch = fwd_list_data(link, fwd_batch_t, link);
+
+        for (i = 0; i < batch->items_count; i++) {
+            if (batch->items[i]->queue != NULL
+                && batch->items[i]->queue->shard == shard)
+            {
+                fwd_list_remove(link);
+                fwd_batch_forget(batch);
+                break;
+            }
+        }
+    }
+}
+
+
+void
 fwd_batch_forget(fwd_batch_t *batch)
 {
     uint32_t  i;

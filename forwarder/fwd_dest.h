@@ -92,6 +92,9 @@ int fwd_dest_has_room(const fwd_dest_t *dest, size_t bytes);
 /* Retries that may still be loaded. */
 uint32_t fwd_dest_retry_room(const fwd_dest_t *dest);
 
+/* Lets go of batches that wait and hold events of a shard. */
+void fwd_dest_recall(fwd_dest_t *dest, const fwd_shard_t *shard);
+
 /* A retry of some queue is due at this time (wall clock). */
 void fwd_dest_due(fwd_dest_t *dest, uint64_t due_ms);
 

@@ -4,9 +4,9 @@
  *
  * The engine: sets everything up, ticks, and ends in order.
  *
- * The end has three parts: wait until what is on its way is settled or
- * patience is over, give the leases back, close.  What could not be settled
- * is in Redis, and the next owner does it.
+ * The end: no reads any more, off the list of loops, then each shard is given
+ * back as soon as nothing of it is on its way, or patience is over.  What
+ * could not be settled is in Redis, and the next owner does it.
  */
 
 
@@ -25,11 +25,11 @@
 #define FWD_ENGINE_RELEASE_MS  2000      /* for the answers to releases */
 
 
-static void fwd_engine_up(void *data);
-static void fwd_engine_down(void *data);
+static fwd_rc_t fwd_engine_connect(fwd_engine_t *engine, fwd_error_t *err);
 static void fwd_engine_tick(uv_timer_t *timer);
-static void fwd_engine_stopping(fwd_engine_t *engine);
-static int fwd_engine_settled(const fwd_engine_t *engine);
+static void fwd_engine_count(fwd_engine_t *engine);
+static void fwd_engine_stopping(void *data);
+static void fwd_engine_release(fwd_engine_t *engine, uint64_t now);
 static int fwd_engine_released(const fwd_engine_t *engine);
 
 
@@ -37,9 +37,7 @@ fwd_rc_t
 fwd_engine_start(fwd_engine_t *engine, fwd_core_t *core,
     const fwd_config_t *conf, fwd_error_t *err)
 {
-    uint32_t             i;
-    fwd_redis_handler_t  handler;
-    fwd_redis_scripts_t  scripts;
+    uint32_t  i;
 
     memset(engine, 0, sizeof(fwd_engine_t));
 
@@ -77,6 +75,12 @@ fwd_engine_start(fwd_engine_t *engine, fwd_core_t *core,
         }
     }
 
+    fwd_post_init(&engine->ending, fwd_engine_stopping, engine);
+
+    if (fwd_members_init(engine) != FWD_OK) {
+        return fwd_error(err, "out of memory");
+    }
+
     if (uv_timer_init(core->loop, &engine->tick) != 0) {
         return fwd_error(err, "cannot make a timer");
     }
@@ -85,16 +89,34 @@ fwd_engine_start(fwd_engine_t *engine, fwd_core_t *core,
     (void) uv_timer_start(&engine->tick, fwd_engine_tick, FWD_ENGINE_TICK_MS,
                           FWD_ENGINE_TICK_MS);
 
+    return fwd_engine_connect(engine, err);
+}
+
+
+static fwd_rc_t
+fwd_engine_connect(fwd_engine_t *engine, fwd_error_t *err)
+{
+    uint32_t             i;
+    fwd_redis_handler_t  handler;
+    fwd_redis_scripts_t  scripts;
+
+    if (engine->conf->redis.cluster) {
+        engine->topology = fwd_topology_create(engine);
+
+        return engine->topology ? FWD_OK : fwd_error(err, "out of memory");
+    }
+
     scripts = fwd_script_texts();
     handler.up = fwd_engine_up;
     handler.down = fwd_engine_down;
     handler.data = engine;
 
-    engine->redis = fwd_redis_create(core, &conf->redis, "commands",
-                                     &scripts, &handler);
-    engine->reader = fwd_reader_create(engine);
+    engine->redis = fwd_redis_create(engine->core, &engine->conf->redis,
+                                     "commands", &scripts, &handler);
+    engine->reader = fwd_reader_create(engine, engine->shards,
+                                       engine->shards_count, NULL);
 
-    for (i = 0; i < conf->shards; i++) {
+    for (i = 0; i < engine->shards_count; i++) {
         engine->shards[i].redis = engine->redis;
     }
 
@@ -106,23 +128,25 @@ fwd_engine_start(fwd_engine_t *engine, fwd_core_t *core,
 }
 
 
-static void
+void
 fwd_engine_up(void *data)
 {
     uint32_t       i;
     fwd_engine_t  *engine = data;
 
     if (!engine->checked) {
-        fwd_server_check(engine);
+        fwd_server_check(engine, engine->redis);
     }
 
     for (i = 0; i < engine->shards_count; i++) {
         fwd_shard_up(&engine->shards[i]);
     }
+
+    fwd_members_up(engine);
 }
 
 
-static void
+void
 fwd_engine_down(void *data)
 {
     uint32_t       i;
@@ -142,15 +166,25 @@ fwd_engine_tick(uv_timer_t *timer)
 
     engine = timer->data;
 
+    if (engine->topology != NULL) {
+        fwd_topology_tick(engine->topology);
+    }
+
     for (i = 0; i < engine->shards_count; i++) {
         fwd_shard_tick(&engine->shards[i]);
     }
 
     fwd_shared_tick(engine);
+    fwd_members_tick(engine);
+    fwd_engine_count(engine);
 
     for (i = 0; i < engine->dests_count; i++) {
         fwd_gate_tick(&engine->dests[i]);
         fwd_dest_wake(&engine->dests[i]);
+    }
+
+    for (i = 0; i < engine->shards_count; i++) {
+        fwd_reader_wake(engine->shards[i].reader);
     }
 
     fwd_reader_wake(engine->reader);
@@ -161,10 +195,33 @@ fwd_engine_tick(uv_timer_t *timer)
 }
 
 
+static void
+fwd_engine_count(fwd_engine_t *engine)
+{
+    uint32_t            i, owned, active;
+    const fwd_shard_t  *shard;
+
+    owned = 0;
+    active = 0;
+
+    for (i = 0; i < engine->shards_count; i++) {
+        shard = &engine->shards[i];
+        owned += fwd_shard_owned(shard);
+        active += (shard->state == FWD_SHARD_ACTIVE);
+    }
+
+    engine->stats->connected = fwd_redis_is_up(engine->shards[0].redis);
+    engine->stats->shards_owned = owned;
+    engine->stats->shards_active = active;
+}
+
+
 void
 fwd_engine_stop(fwd_engine_t *engine, void (*stopped)(void *data),
     void *data)
 {
+    uint32_t  i;
+
     if (engine->stopping) {
         return;
     }
@@ -175,41 +232,53 @@ fwd_engine_stop(fwd_engine_t *engine, void (*stopped)(void *data),
     engine->stop_ms = fwd_core_now_ms(engine->core)
                       + engine->conf->shutdown_timeout_ms;
 
-    fwd_reader_stop(engine->reader);
+    /* without them nothing can come to us any more that others should get */
+
+    fwd_reader_destroy(engine->reader);
+    engine->reader = NULL;
+
+    for (i = 0; i < engine->shards_count; i++) {
+        fwd_reader_end(&engine->shards[i]);
+    }
+
+    fwd_members_leave(engine);
     fwd_engine_stopping(engine);
 }
 
 
-static void
-fwd_engine_stopping(fwd_engine_t *engine)
+void
+fwd_engine_wake(fwd_engine_t *engine)
 {
-    uint32_t  i;
-    uint64_t  now;
+    if (engine->stopping) {
+        fwd_post(engine->core, &engine->ending);
+    }
+}
+
+
+static void
+fwd_engine_stopping(void *data)
+{
+    uint64_t       now;
+    fwd_engine_t  *engine = data;
+
+    if (engine->stopped == NULL) {
+        return;
+    }
 
     now = fwd_core_now_ms(engine->core);
 
-    if (!engine->releasing) {
+    /* the others have to know of it before there is something to take */
 
-        if (!fwd_engine_settled(engine)) {
-
-            if (now < engine->stop_ms) {
-                return;
-            }
-
-            fwd_log(engine->core->log, FWD_LOG_WARN,
-                    "stopping with deliveries under way, they stay queued");
-        }
-
-        engine->releasing = 1;
-        engine->stop_ms = now + FWD_ENGINE_RELEASE_MS;
-
-        for (i = 0; i < engine->shards_count; i++) {
-            fwd_shard_release(&engine->shards[i]);
-        }
+    if (!fwd_members_gone(engine) && !engine->releasing
+        && now < engine->stop_ms)
+    {
+        return;
     }
 
-    if ((fwd_engine_released(engine) || now >= engine->stop_ms)
-        && engine->stopped != NULL)
+    fwd_engine_release(engine, now);
+
+    if (fwd_engine_released(engine)
+        || (engine->releasing && now >= engine->stop_ms))
     {
         engine->stopped(engine->stopped_data);
         engine->stopped = NULL;
@@ -217,29 +286,38 @@ fwd_engine_stopping(fwd_engine_t *engine)
 }
 
 
-static int
-fwd_engine_settled(const fwd_engine_t *engine)
+static void
+fwd_engine_release(fwd_engine_t *engine, uint64_t now)
 {
-    uint32_t            i, n;
-    const fwd_shard_t  *shard;
+    uint32_t      i;
+    uint64_t      patience;
+    fwd_shard_t  *shard;
 
-    for (i = 0; i < engine->dests_count; i++) {
-        if (engine->dests[i].inflight_count != 0) {
-            return 0;
-        }
+    if (!engine->releasing && now >= engine->stop_ms) {
+        fwd_log(engine->core->log, FWD_LOG_WARN,
+                "stopping with deliveries under way, they stay queued");
+
+        engine->releasing = 1;
+        engine->stop_ms = now + FWD_ENGINE_RELEASE_MS;
     }
+
+    patience = engine->releasing ? 0 : engine->stop_ms - now;
 
     for (i = 0; i < engine->shards_count; i++) {
         shard = &engine->shards[i];
 
-        for (n = 0; n < engine->dests_count; n++) {
-            if (!fwd_queue_settled(&shard->queues[n])) {
-                return 0;
-            }
+        if (shard->state < FWD_SHARD_CLAIMING
+            || shard->state == FWD_SHARD_WAITING)
+        {
+            fwd_shard_set(shard, FWD_SHARD_RELEASED);
+
+        } else if (!shard->leaving) {
+            fwd_shard_leave(shard, patience);
+
+        } else if (engine->releasing) {
+            fwd_shard_release(shard);
         }
     }
-
-    return 1;
 }
 
 
@@ -268,11 +346,19 @@ fwd_engine_close(fwd_engine_t *engine)
         uv_close((uv_handle_t *) &engine->tick, NULL);
     }
 
+    fwd_post_cancel(&engine->ending);
+
     /* replies of NULL go to shards and queues, so these come first */
 
     fwd_reader_destroy(engine->reader);
-    fwd_redis_destroy(engine->redis);
     engine->reader = NULL;
+
+    for (i = 0; i < engine->shards_count; i++) {
+        fwd_reader_end(&engine->shards[i]);
+    }
+
+    fwd_redis_destroy(engine->redis);
+    fwd_topology_destroy(engine->topology);
 
     for (i = 0; i < engine->dests_count; i++) {
         fwd_dest_close(&engine->dests[i]);
@@ -293,6 +379,7 @@ fwd_engine_free(fwd_engine_t *engine)
         fwd_dest_cleanup(&engine->dests[i]);
     }
 
+    fwd_members_cleanup(engine);
     free(engine->shards);
     free(engine->dests);
     free(engine->stats);

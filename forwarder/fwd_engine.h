@@ -14,17 +14,23 @@
 #include "fwd_config.h"
 #include "fwd_core.h"
 #include "fwd_event.h"
+#include "fwd_members.h"
 #include "fwd_redis.h"
 #include "fwd_script.h"
 #include "fwd_stats.h"
+#include "fwd_topology.h"
 
 
 struct fwd_engine_s {
     fwd_core_t           *core;
     const fwd_config_t   *conf;
     fwd_loop_stats_t     *stats;         /* never NULL */
-    fwd_redis_t          *redis;         /* all commands but reading */
-    fwd_reader_t         *reader;
+    fwd_redis_t          *redis;         /* all commands but reading; NULL
+                                            in a cluster */
+    fwd_reader_t         *reader;        /* likewise: there a shard has its
+                                            own */
+    fwd_topology_t       *topology;      /* of a cluster, else NULL */
+    fwd_members_t         members;
     fwd_args_t            args;          /* of the command being built */
     fwd_reader_tape_t     tape;
     fwd_shard_t          *shards;
@@ -32,6 +38,7 @@ struct fwd_engine_s {
     fwd_dest_t           *dests;
     uint32_t              dests_count;
     uv_timer_t            tick;
+    fwd_post_t            ending;        /* posted next step of the end */
     uint64_t              stop_ms;       /* monotonic, end of patience */
     uint64_t              publish_ms;    /* monotonic, fwd_shared.c */
     void                (*stopped)(void *data);
@@ -39,7 +46,7 @@ struct fwd_engine_s {
 
     unsigned              checked:1;     /* the server was looked at */
     unsigned              stopping:1;
-    unsigned              releasing:1;   /* leases are being given back */
+    unsigned              releasing:1;   /* patience is over: leases go */
 };
 
 
@@ -53,6 +60,13 @@ fwd_rc_t fwd_engine_start(fwd_engine_t *engine, fwd_core_t *core,
  */
 void fwd_engine_stop(fwd_engine_t *engine, void (*stopped)(void *data),
     void *data);
+
+/* Something of the end is done: look for the next thing. */
+void fwd_engine_wake(fwd_engine_t *engine);
+
+/* A connection for commands is there, or is lost. */
+void fwd_engine_up(void *engine);
+void fwd_engine_down(void *engine);
 
 /* Closes what is left; run the loop until it is empty, then free. */
 void fwd_engine_close(fwd_engine_t *engine);

@@ -16,7 +16,7 @@
 #include "fwd_script.h"
 
 
-/* The lease, first thing in every script but claim. */
+/* The lease, first thing in every script but claim and beat. */
 #define FWD_LUA_FENCE                                                         \
     "local lease = redis.call('GET', KEYS[1])\n"                              \
     "if not lease or string.match(lease, '^%d+') ~= ARGV[1] then\n"           \
@@ -82,20 +82,29 @@ static const char *const  fwd_lua[FWD_SCRIPT_COUNT] = {
     [FWD_SCRIPT_CLAIM] =
     "local lease = redis.call('GET', KEYS[1])\n"
     "redis.call('PERSIST', KEYS[2])\n"
+    "local previous = 0\n"
     "if lease then\n"
     "  local epoch, name = string.match(lease, '^(%d+) (.*)$')\n"
     "  if name == ARGV[2] and epoch == ARGV[1] then\n"
     "    redis.call('PEXPIRE', KEYS[1], ARGV[3])\n"
-    "    return { 1, tonumber(epoch) }\n"
+    "    return { 1, tonumber(epoch), 0 }\n"
     "  end\n"
     "  if not (name == ARGV[2] and ARGV[4] == '1') then\n"
-    "    return { 0, lease }\n"
+    "    return { 0, lease, redis.call('PTTL', KEYS[1]) }\n"
     "  end\n"
+    "  previous = tonumber(epoch)\n"
     "end\n"
     "local epoch = redis.call('INCR', KEYS[2])\n"
+
+    /* the key was deleted: an epoch that somebody had must not come back */
+
+    "if epoch <= tonumber(ARGV[1]) then\n"
+    "  epoch = tonumber(ARGV[1]) + 1\n"
+    "  redis.call('SET', KEYS[2], string.format('%d', epoch))\n"
+    "end\n"
     "redis.call('SET', KEYS[1], string.format('%d %s', epoch, ARGV[2]),\n"
     "           'PX', ARGV[3])\n"
-    "return { 1, epoch }\n",
+    "return { 1, epoch, previous }\n",
 
     [FWD_SCRIPT_RENEW] =
     FWD_LUA_FENCE
@@ -114,6 +123,7 @@ static const char *const  fwd_lua[FWD_SCRIPT_COUNT] = {
     [FWD_SCRIPT_RECOVER] =
     FWD_LUA_FENCE
     FWD_LUA_PERMIT
+    FWD_LUA_BEFORE
     FWD_LUA_COUNT
     "local made = 0\n"
     "local r = redis.pcall('XGROUP', 'CREATE', KEYS[3], ARGV[2], '0',\n"
@@ -122,6 +132,26 @@ static const char *const  fwd_lua[FWD_SCRIPT_COUNT] = {
     "  made = 1\n"
     "elseif not string.find(r.err, 'BUSYGROUP', 1, true) then\n"
     "  return r\n"
+    "end\n"
+
+    /*
+     * A watermark above all that the stream has ever had is of a stream that
+     * was deleted, or of a master that had more than its successor.  New
+     * entries below it would be taken for routed ones.
+     */
+
+    "local reset = ''\n"
+    "local last = redis.call('HGET', KEYS[2], 'last')\n"
+    "if last and string.find(last, '^%d+-%d+$') then\n"
+    "  local info = redis.call('XINFO', 'STREAM', KEYS[3])\n"
+    "  for i = 1, #info, 2 do\n"
+    "    if info[i] == 'last-generated-id' and before(info[i + 1], last)\n"
+    "    then\n"
+    "      redis.call('HSET', KEYS[2], 'last', info[i + 1])\n"
+    "      count('reset', 1)\n"
+    "      reset = last .. ' ' .. info[i + 1]\n"
+    "    end\n"
+    "  end\n"
     "end\n"
     "local c = redis.call('XAUTOCLAIM', KEYS[3], ARGV[2], ARGV[3], 0,\n"
     "                     ARGV[4], 'COUNT', ARGV[5], 'JUSTID')\n"
@@ -148,7 +178,7 @@ static const char *const  fwd_lua[FWD_SCRIPT_COUNT] = {
     "    end\n"
     "  end\n"
     "end\n"
-    "return { c[1], #c[2], #gone, made }\n",
+    "return { c[1], #c[2], #gone, made, reset }\n",
 
     /*
      * A pointer under an ID that is not greater than the last of q is
@@ -427,7 +457,22 @@ static const char *const  fwd_lua[FWD_SCRIPT_COUNT] = {
     "if hold and tonumber(hold) >= tonumber(ARGV[1]) then return 0 end\n"
     "redis.call('PERSIST', KEYS[1])\n"
     "redis.call('HSET', KEYS[1], 'hold', ARGV[1])\n"
-    "return 1\n"
+    "return 1\n",
+
+    /* the first write is one that a full Redis permits, as above */
+
+    [FWD_SCRIPT_BEAT] =
+    "local t = redis.call('TIME')\n"
+    "local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
+    "redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf',\n"
+    "           string.format('%d', now))\n"
+    "if ARGV[2] == '0' then\n"
+    "  redis.call('ZREM', KEYS[1], ARGV[1])\n"
+    "else\n"
+    "  redis.call('ZADD', KEYS[1], string.format('%d', now + ARGV[2]),\n"
+    "             ARGV[1])\n"
+    "end\n"
+    "return redis.call('ZRANGE', KEYS[1], 0, -1)\n"
 };
 
 

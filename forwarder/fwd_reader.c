@@ -19,14 +19,15 @@
 
 #define FWD_READER_COUNT     256         /* entries of a shard and read */
 #define FWD_READER_TOTAL     4096        /* of all shards that are asked */
-#define FWD_READER_BLOCK_MS  1000        /* when all shards are asked for */
-#define FWD_READER_SHORT_MS  100         /* when one may join soon */
-#define FWD_READER_GRACE_MS  5000        /* the reply may be late */
+#define FWD_READER_SHORT_MS  100         /* wait when one may join soon */
+#define FWD_READER_GRACE_MS  3000        /* the reply may be late */
 #define FWD_READER_PAUSE_MS  100         /* after an error */
 
 
 struct fwd_reader_s {
     fwd_engine_t         *engine;
+    fwd_shard_t          *shards;        /* of the engine, neighbours */
+    uint32_t              shards_count;
     fwd_redis_t          *redis;
     fwd_post_t            read;
     uv_timer_t            timer;         /* pause after an error */
@@ -53,7 +54,8 @@ static void fwd_reader_closed(uv_handle_t *handle);
 
 
 fwd_reader_t *
-fwd_reader_create(fwd_engine_t *engine)
+fwd_reader_create(fwd_engine_t *engine, fwd_shard_t *shards, uint32_t count,
+    const fwd_node_t *node)
 {
     fwd_reader_t         *reader;
     fwd_redis_handler_t   handler;
@@ -64,6 +66,8 @@ fwd_reader_create(fwd_engine_t *engine)
     }
 
     reader->engine = engine;
+    reader->shards = shards;
+    reader->shards_count = count;
     fwd_post_init(&reader->read, fwd_reader_read, reader);
 
     if (uv_timer_init(engine->core->loop, &reader->timer) != 0) {
@@ -73,16 +77,18 @@ fwd_reader_create(fwd_engine_t *engine)
 
     reader->timer.data = reader;
 
-    reader->asked = calloc(engine->shards_count, sizeof(uint32_t));
-    reader->generations = calloc(engine->shards_count, sizeof(uint32_t));
+    reader->asked = calloc(count, sizeof(uint32_t));
+    reader->generations = calloc(count, sizeof(uint32_t));
 
     handler.up = fwd_reader_up;
     handler.down = fwd_reader_down;
     handler.data = reader;
 
     if (reader->asked != NULL && reader->generations != NULL) {
-        reader->redis = fwd_redis_create(engine->core, &engine->conf->redis,
-                                         "reader", NULL, &handler);
+        reader->redis = (node == NULL)
+                        ? fwd_redis_create(engine->core, &engine->conf->redis,
+                                           "reader", NULL, &handler)
+                        : fwd_node_connect(node, "reader", &handler);
     }
 
     if (reader->redis == NULL) {
@@ -133,11 +139,61 @@ fwd_reader_wake(fwd_reader_t *reader)
 
 
 void
-fwd_reader_stop(fwd_reader_t *reader)
+fwd_reader_begin(fwd_shard_t *shard)
 {
-    if (reader != NULL) {
-        reader->stopped = 1;
+    fwd_engine_t      *engine;
+    const fwd_node_t  *node;
+
+    engine = shard->engine;
+
+    if (engine->topology == NULL) {
+        fwd_reader_wake(engine->reader);
+        return;
     }
+
+    if (shard->reader == NULL && fwd_shard_readable(shard)
+        && !engine->stopping)
+    {
+        node = fwd_topology_node(engine->topology, shard->index);
+
+        if (node != NULL) {
+            shard->reader = fwd_reader_create(engine, shard, 1, node);
+        }
+
+        return;                          /* it reads when it is connected */
+    }
+
+    fwd_reader_wake(shard->reader);
+}
+
+
+void
+fwd_reader_end(fwd_shard_t *shard)
+{
+    fwd_reader_destroy(shard->reader);
+    shard->reader = NULL;
+}
+
+
+int
+fwd_reader_reads(const fwd_shard_t *shard)
+{
+    uint32_t             i;
+    const fwd_reader_t  *reader;
+
+    reader = shard->reader ? shard->reader : shard->engine->reader;
+
+    if (reader == NULL || !reader->reading) {
+        return 0;
+    }
+
+    for (i = 0; i < reader->asked_count; i++) {
+        if (&reader->shards[reader->asked[i]] == shard) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -175,7 +231,7 @@ fwd_reader_count(uint32_t shards)
 static void
 fwd_reader_read(void *data)
 {
-    uint32_t       i, ready;
+    uint32_t       i, ready, mine;
     uint64_t       block_ms;
     fwd_args_t    *args;
     fwd_shard_t   *shard;
@@ -191,9 +247,11 @@ fwd_reader_read(void *data)
     }
 
     ready = 0;
+    mine = 0;
 
-    for (i = 0; i < engine->shards_count; i++) {
-        shard = &engine->shards[i];
+    for (i = 0; i < reader->shards_count; i++) {
+        shard = &reader->shards[i];
+        mine += shard->mine;
 
         if (fwd_shard_readable(shard)) {
             reader->asked[ready] = i;
@@ -206,8 +264,12 @@ fwd_reader_read(void *data)
         return;                          /* a shard that is ready wakes us */
     }
 
-    block_ms = (ready == engine->shards_count) ? FWD_READER_BLOCK_MS
-                                               : FWD_READER_SHORT_MS;
+    block_ms = fwd_members_patience(engine);
+
+    if (ready != mine && block_ms > FWD_READER_SHORT_MS) {
+        block_ms = FWD_READER_SHORT_MS;
+    }
+
     args = &engine->args;
 
     fwd_args_reset(args);
@@ -222,7 +284,7 @@ fwd_reader_read(void *data)
     fwd_args_text(args, "STREAMS");
 
     for (i = 0; i < ready; i++) {
-        shard = &engine->shards[reader->asked[i]];
+        shard = &reader->shards[reader->asked[i]];
         fwd_args_add(args, shard->in.data, shard->in.len);
     }
 
@@ -273,6 +335,10 @@ fwd_reader_reply(void *data, redisReply *reply)
         }
     }
 
+    for (i = 0; i < reader->asked_count; i++) {
+        fwd_shard_settle(&reader->shards[reader->asked[i]]);
+    }
+
     fwd_reader_wake(reader);
 }
 
@@ -285,16 +351,17 @@ fwd_reader_failed(fwd_reader_t *reader, const redisReply *reply)
 
     now = fwd_core_now_ms(reader->engine->core);
 
-    if (fwd_log_pass(&reader->limit, now, 30000, &suppressed)) {
+    if (!fwd_redis_is_elsewhere(reply)
+        && fwd_log_pass(&reader->limit, now, 30000, &suppressed))
+    {
         fwd_log(reader->engine->core->log, FWD_LOG_WARN,
                 "reading new entries failed",
                 fwd_kv_text("reason", reply->str),
                 fwd_kv_int("suppressed", suppressed));
     }
 
-    if (fwd_redis_is_away(reply)) {
-        fwd_redis_reconnect(reader->redis, reply->str);
-        return;
+    if (fwd_redis_is_away(reply) && !fwd_redis_is_elsewhere(reply)) {
+        return;                          /* it is being made anew */
     }
 
     /* NOGROUP, or a key of a wrong type: recovering makes or names it */
@@ -325,7 +392,7 @@ fwd_reader_stream(fwd_reader_t *reader, const redisReply *stream)
     shard = NULL;
 
     for (n = 0; n < reader->asked_count; n++) {
-        shard = &reader->engine->shards[reader->asked[n]];
+        shard = &reader->shards[reader->asked[n]];
 
         if (shard->in.len == (size_t) key->len
             && memcmp(shard->in.data, key->str, shard->in.len) == 0)
@@ -366,7 +433,7 @@ fwd_reader_resync(fwd_reader_t *reader, const char *reason)
     fwd_shard_t  *shard;
 
     for (i = 0; i < reader->asked_count; i++) {
-        shard = &reader->engine->shards[reader->asked[i]];
+        shard = &reader->shards[reader->asked[i]];
 
         if (shard->generation == reader->generations[i]) {
             fwd_shard_resync(shard, reason);

@@ -23,6 +23,7 @@
 static void fwd_recover_step(fwd_shard_t *shard);
 static void fwd_recover_reply(void *data, redisReply *reply);
 static void fwd_reread_reply(void *data, redisReply *reply);
+static void fwd_look_reply(void *data, redisReply *reply);
 static const redisReply *fwd_reread_entries(const redisReply *reply);
 
 
@@ -86,8 +87,9 @@ fwd_recover_reply(void *data, redisReply *reply)
     }
 
     if (rc != FWD_OK || reply->type != REDIS_REPLY_ARRAY
-        || reply->elements != 4
-        || reply->element[0]->type != REDIS_REPLY_STRING)
+        || reply->elements != 5
+        || reply->element[0]->type != REDIS_REPLY_STRING
+        || reply->element[4]->type != REDIS_REPLY_STRING)
     {
         if (reply != NULL && rc != FWD_AGAIN) {
             fwd_shard_error(shard, "recover", reply);
@@ -101,6 +103,12 @@ fwd_recover_reply(void *data, redisReply *reply)
         fwd_log(log, FWD_LOG_WARN,
                 "consumer group was not there, made anew from the start",
                 fwd_kv_int("shard", shard->index));
+    }
+
+    if (reply->element[4]->len != 0) {
+        fwd_log(log, FWD_LOG_WARN, "the stream starts anew",
+                fwd_kv_int("shard", shard->index),
+                fwd_kv_text("ids", reply->element[4]->str));
     }
 
     if (reply->element[2]->integer != 0) {
@@ -131,7 +139,7 @@ fwd_shard_reread(fwd_shard_t *shard)
     fwd_engine_t  *engine;
 
     if (shard->state != FWD_SHARD_REREADING || shard->rereading
-        || shard->unrouted_count != 0)
+        || shard->unrouted_count != 0 || shard->leaving)
     {
         return;
     }
@@ -174,10 +182,6 @@ fwd_reread_reply(void *data, redisReply *reply)
     if (reply->type == REDIS_REPLY_ERROR) {
         fwd_shard_error(shard, "read pending", reply);
 
-        if (fwd_redis_is_away(reply)) {
-            fwd_redis_reconnect(shard->redis, reply->str);
-        }
-
         /* perhaps the group is gone: from the start again */
         fwd_shard_resync(shard, "pending entries could not be read");
         return;
@@ -188,7 +192,7 @@ fwd_reread_reply(void *data, redisReply *reply)
     if (entries == NULL || entries->elements == 0) {
         fwd_shard_set(shard, FWD_SHARD_ACTIVE);
         shard->failed_count = 0;
-        fwd_reader_wake(shard->engine->reader);
+        fwd_reader_begin(shard);
         return;
     }
 
@@ -232,4 +236,58 @@ fwd_reread_entries(const redisReply *reply)
     }
 
     return stream->element[1];
+}
+
+
+/*
+ * A reader that was stopped in the middle of a read can get new entries
+ * after we have collected all pending ones.  They would stand there until
+ * the next entry of the shard runs into them.
+ */
+
+void
+fwd_shard_look(fwd_shard_t *shard)
+{
+    if (!shard->looking) {
+        shard->looking = (fwd_redis_words(shard->redis, fwd_look_reply, shard,
+                                          "XPENDING", shard->in.data,
+                                          FWD_GROUP, NULL)
+                          == FWD_OK);
+    }
+}
+
+
+/* [count, first, last, [[consumer, count], ...]] */
+
+static void
+fwd_look_reply(void *data, redisReply *reply)
+{
+    size_t             i;
+    fwd_shard_t       *shard = data;
+    const redisReply  *list, *entry;
+
+    shard->looking = 0;
+
+    if (reply == NULL || reply->type != REDIS_REPLY_ARRAY
+        || reply->elements != 4
+        || reply->element[3]->type != REDIS_REPLY_ARRAY
+        || !fwd_shard_sendable(shard))
+    {
+        return;
+    }
+
+    list = reply->element[3];
+
+    for (i = 0; i < list->elements; i++) {
+        entry = list->element[i];
+
+        if (entry->type == REDIS_REPLY_ARRAY && entry->elements == 2
+            && entry->element[0]->type == REDIS_REPLY_STRING
+            && strcmp(entry->element[0]->str, shard->engine->conf->owner)
+               != 0)
+        {
+            fwd_shard_resync(shard, "entries are pending with another reader");
+            return;
+        }
+    }
 }

@@ -25,19 +25,30 @@
 #define FWD_REDIS_LOG_MS        60000    /* the same trouble is named again */
 
 
+static int fwd_redis_has_others(const fwd_redis_t *r);
 static void fwd_redis_wait(fwd_redis_t *r);
 static void fwd_redis_log_up(const fwd_redis_t *r);
 static void fwd_redis_watch(fwd_redis_t *r);
 static void fwd_redis_drop(void *data);
+static void fwd_redis_lost(fwd_redis_t *r);
+static void fwd_redis_notice(fwd_redis_t *r, const redisReply *reply);
 static void fwd_redis_censor(redisReply *reply);
 static void fwd_redis_reply(redisAsyncContext *ac, void *reply,
     void *privdata);
 static void fwd_redis_closed(uv_handle_t *handle);
 
 
-/* Waits between attempts to connect: 100 ms to 5 s, never given up. */
+/*
+ * Waits between attempts to connect, never given up.  One attempt and one
+ * wait together are what it may take us to see that Redis is back.
+ */
 static const fwd_backoff_t  fwd_redis_backoff = {
-    .base_ms = 100, .factor = 2, .cap_ms = 5000
+    .base_ms = 100, .factor = 2, .cap_ms = 1500
+};
+
+/* When there are others to ask for it: a failover is over soon. */
+static const fwd_backoff_t  fwd_redis_backoff_short = {
+    .base_ms = 100, .factor = 2, .cap_ms = 800
 };
 
 
@@ -45,6 +56,15 @@ fwd_redis_t *
 fwd_redis_create(fwd_core_t *core, const fwd_redis_conf_t *conf,
     const char *role, const fwd_redis_scripts_t *scripts,
     const fwd_redis_handler_t *handler)
+{
+    return fwd_redis_create_at(core, conf, NULL, 0, role, scripts, handler);
+}
+
+
+fwd_redis_t *
+fwd_redis_create_at(fwd_core_t *core, const fwd_redis_conf_t *conf,
+    const char *host, uint64_t port, const char *role,
+    const fwd_redis_scripts_t *scripts, const fwd_redis_handler_t *handler)
 {
     fwd_redis_t  *r;
 
@@ -56,6 +76,8 @@ fwd_redis_create(fwd_core_t *core, const fwd_redis_conf_t *conf,
     r->core = core;
     r->conf = conf;
     r->role = role;
+    r->at_host = host;
+    r->at_port = port;
     r->handler = *handler;
 
     if (scripts != NULL) {
@@ -90,6 +112,8 @@ fwd_redis_destroy(fwd_redis_t *r)
     fwd_redis_set(r, FWD_REDIS_CLOSED);
     fwd_post_cancel(&r->drop);
     fwd_redis_drop(r);
+    fwd_sentinel_cancel(r->ask);
+    r->ask = NULL;
 
     if (r->resolving) {
         (void) uv_cancel((uv_req_t *) &r->resolve);
@@ -99,10 +123,31 @@ fwd_redis_destroy(fwd_redis_t *r)
 }
 
 
+void
+fwd_redis_on_elsewhere(fwd_redis_t *r, void (*elsewhere)(void *data))
+{
+    r->elsewhere = elsewhere;
+}
+
+
+void
+fwd_redis_once(fwd_redis_t *r)
+{
+    r->once = 1;
+}
+
+
+const char *
+fwd_redis_host(const fwd_redis_t *r)
+{
+    return r->host;
+}
+
+
 int
 fwd_redis_is_up(const fwd_redis_t *r)
 {
-    return r->state == FWD_REDIS_UP;
+    return r != NULL && r->state == FWD_REDIS_UP;
 }
 
 
@@ -117,7 +162,7 @@ fwd_rc_t
 fwd_redis_command(fwd_redis_t *r, fwd_redis_reply_pt cb, void *data,
     int argc, const char **argv, const size_t *lens, uint64_t timeout_ms)
 {
-    if (r->state != FWD_REDIS_UP) {
+    if (!fwd_redis_is_up(r)) {
         return FWD_AGAIN;
     }
 
@@ -154,7 +199,7 @@ fwd_redis_words(fwd_redis_t *r, fwd_redis_reply_pt cb, void *data, ...)
 void
 fwd_redis_reconnect(fwd_redis_t *r, const char *reason)
 {
-    if (r->ac != NULL) {
+    if (r != NULL && r->ac != NULL) {
         fwd_redis_fail(r, reason);
     }
 }
@@ -166,6 +211,10 @@ fwd_redis_reload_scripts(fwd_redis_t *r)
     size_t       i;
     const char  *argv[3];
     size_t       lens[3];
+
+    if (r == NULL) {
+        return;
+    }
 
     argv[0] = "SCRIPT";
     argv[1] = "LOAD";
@@ -180,38 +229,6 @@ fwd_redis_reload_scripts(fwd_redis_t *r)
             return;
         }
     }
-}
-
-
-int
-fwd_redis_is_error(const redisReply *reply, const char *word)
-{
-    size_t  len;
-
-    len = strlen(word);
-
-    return reply->type == REDIS_REPLY_ERROR
-           && strncmp(reply->str, word, len) == 0
-           && (reply->str[len] == ' ' || reply->str[len] == '\0');
-}
-
-
-int
-fwd_redis_is_away(const redisReply *reply)
-{
-    static const char *const  words[] = {
-        "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "NOAUTH", NULL
-    };
-
-    size_t  i;
-
-    for (i = 0; words[i] != NULL; i++) {
-        if (fwd_redis_is_error(reply, words[i])) {
-            return 1;
-        }
-    }
-
-    return 0;
 }
 
 
@@ -240,14 +257,27 @@ fwd_redis_timer(uv_timer_t *timer)
 }
 
 
+/* 1 if another server can take the place of this one. */
+
+static int
+fwd_redis_has_others(const fwd_redis_t *r)
+{
+    return r->conf->sentinel != NULL || r->conf->cluster;
+}
+
+
 static void
 fwd_redis_wait(fwd_redis_t *r)
 {
-    uint64_t  ms;
+    uint64_t              ms;
+    const fwd_backoff_t  *backoff;
 
     fwd_redis_set(r, FWD_REDIS_WAITING);
 
-    ms = fwd_backoff_delay(&fwd_redis_backoff, ++r->failed_count,
+    backoff = fwd_redis_has_others(r) ? &fwd_redis_backoff_short
+                                      : &fwd_redis_backoff;
+
+    ms = fwd_backoff_delay(backoff, ++r->failed_count,
                            fwd_core_random(r->core));
 
     /* full jitter may give nearly nothing; that would be a busy loop */
@@ -263,7 +293,7 @@ fwd_redis_ready(fwd_redis_t *r)
     fwd_redis_set(r, FWD_REDIS_UP);
     r->up_ms = fwd_core_now_ms(r->core);
 
-    if (!r->lost) {
+    if (!r->lost && !r->once) {
         fwd_redis_log_up(r);
     }
 
@@ -276,7 +306,7 @@ fwd_redis_log_up(const fwd_redis_t *r)
 {
     fwd_log(r->core->log, FWD_LOG_INFO, "redis connected",
             fwd_kv_text("role", r->role),
-            fwd_kv_text("address", r->conf->address));
+            fwd_kv_text("address", r->address));
 }
 
 
@@ -336,7 +366,6 @@ fwd_redis_fail(fwd_redis_t *r, const char *reason)
 static void
 fwd_redis_drop(void *data)
 {
-    uint32_t             suppressed;
     fwd_redis_t         *r = data;
     fwd_redis_call_t    *call;
     redisAsyncContext   *ac;
@@ -346,21 +375,9 @@ fwd_redis_drop(void *data)
 
     if (state != FWD_REDIS_CLOSED) {
 
-        if (!r->lost
-            || fwd_log_pass(&r->limit, fwd_core_now_ms(r->core),
-                            FWD_REDIS_LOG_MS, &suppressed))
-        {
-            r->limit.next_ms = fwd_core_now_ms(r->core) + FWD_REDIS_LOG_MS;
-            fwd_log(r->core->log, FWD_LOG_WARN, "redis connection failed",
-                    fwd_kv_text("role", r->role),
-                    fwd_kv_text("address", r->conf->address),
-                    fwd_kv_text("reason", r->reason));
-        }
+        fwd_redis_lost(r);
 
-        r->lost = 1;
-        fwd_redis_wait(r);
-
-        if (state == FWD_REDIS_UP) {
+        if (state == FWD_REDIS_UP || r->once) {
             r->handler.down(r->handler.data);
         }
     }
@@ -395,6 +412,35 @@ fwd_redis_drop(void *data)
 }
 
 
+static void
+fwd_redis_lost(fwd_redis_t *r)
+{
+    uint64_t  now;
+    uint32_t  suppressed;
+
+    if (r->once) {
+        fwd_redis_set(r, FWD_REDIS_WAITING);
+        (void) uv_timer_stop(&r->timer);
+        return;
+    }
+
+    now = fwd_core_now_ms(r->core);
+
+    if (!r->lost
+        || fwd_log_pass(&r->limit, now, FWD_REDIS_LOG_MS, &suppressed))
+    {
+        r->limit.next_ms = now + FWD_REDIS_LOG_MS;
+        fwd_log(r->core->log, FWD_LOG_WARN, "redis connection failed",
+                fwd_kv_text("role", r->role),
+                fwd_kv_text("address", r->address),
+                fwd_kv_text("reason", r->reason));
+    }
+
+    r->lost = 1;
+    fwd_redis_wait(r);
+}
+
+
 fwd_rc_t
 fwd_redis_send(fwd_redis_t *r, fwd_redis_reply_pt cb, void *data, int argc,
     const char **argv, const size_t *lens, uint64_t timeout_ms)
@@ -422,8 +468,13 @@ fwd_redis_send(fwd_redis_t *r, fwd_redis_reply_pt cb, void *data, int argc,
     call->released = 0;
     call->cb = cb;
     call->data = data;
-    call->deadline_ms = fwd_core_now_ms(r->core)
-                        + (timeout_ms ? timeout_ms : FWD_REDIS_TIMEOUT_MS);
+
+    if (timeout_ms == 0) {
+        timeout_ms = fwd_redis_has_others(r) ? FWD_REDIS_SHORT_MS
+                                             : FWD_REDIS_TIMEOUT_MS;
+    }
+
+    call->deadline_ms = fwd_core_now_ms(r->core) + timeout_ms;
 
     if (redisAsyncCommandArgv(r->ac, fwd_redis_reply, call, argc, argv, lens)
         != REDIS_OK)
@@ -451,6 +502,30 @@ fwd_redis_censor(redisReply *reply)
     if (reply->type == REDIS_REPLY_ERROR && reply->str != NULL) {
         reply->len = strcspn(reply->str, "'`\"");
         reply->str[reply->len] = '\0';
+    }
+}
+
+
+/*
+ * What a reply says of the server, whatever the command was.  Only the
+ * connection knows for certain where the reply came from: a shard may be
+ * served by another one by now.
+ */
+
+static void
+fwd_redis_notice(fwd_redis_t *r, const redisReply *reply)
+{
+    if (reply->type != REDIS_REPLY_ERROR || r->state != FWD_REDIS_UP) {
+        return;
+    }
+
+    if (r->elsewhere != NULL && fwd_redis_is_elsewhere(reply)) {
+        r->elsewhere(r->handler.data);
+        return;
+    }
+
+    if (fwd_redis_is_away(reply)) {
+        fwd_redis_fail(r, reply->str);
     }
 }
 
@@ -485,6 +560,7 @@ fwd_redis_reply(redisAsyncContext *ac, void *reply, void *privdata)
     data = call->data;
 
     fwd_redis_censor(reply);
+    fwd_redis_notice(r, reply);
 
     fwd_list_remove(&call->link);
     fwd_list_push(&r->spare, &call->link);
@@ -516,6 +592,8 @@ fwd_redis_free(fwd_redis_t *r)
     if (!r->timer_closed || r->resolving) {
         return;
     }
+
+    fwd_redis_tls_destroy(r->tls);
 
     while (!fwd_list_empty(&r->spare)) {
         link = r->spare.next;

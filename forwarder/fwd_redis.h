@@ -21,7 +21,8 @@
 #include "fwd_core.h"
 
 
-#define FWD_REDIS_TIMEOUT_MS  10000      /* for a command, if not said */
+#define FWD_REDIS_TIMEOUT_MS  10000      /* for a command, if not said, ... */
+#define FWD_REDIS_SHORT_MS    3000       /* ... if another one may take over */
 
 
 typedef struct fwd_redis_s  fwd_redis_t;
@@ -58,17 +59,43 @@ fwd_redis_t *fwd_redis_create(fwd_core_t *core, const fwd_redis_conf_t *conf,
     const char *role, const fwd_redis_scripts_t *scripts,
     const fwd_redis_handler_t *handler);
 
+/*
+ * The same to another place than the configuration says: a node of a
+ * cluster, a sentinel.  host must live as long as the connection.
+ */
+fwd_redis_t *fwd_redis_create_at(fwd_core_t *core,
+    const fwd_redis_conf_t *conf, const char *host, uint64_t port,
+    const char *role, const fwd_redis_scripts_t *scripts,
+    const fwd_redis_handler_t *handler);
+
+/*
+ * Called after each reply that says that the slot of the keys is elsewhere
+ * or on its way; set by who knows what to do about it.
+ */
+void fwd_redis_on_elsewhere(fwd_redis_t *r, void (*elsewhere)(void *data));
+
+/* Tries to connect once; down() is called also if that fails, silently. */
+void fwd_redis_once(fwd_redis_t *r);
+
+/* Host it was connected to last; "" if there was none. */
+const char *fwd_redis_host(const fwd_redis_t *r);
+
+/* 1 if this program can speak TLS with Redis. */
+int fwd_redis_tls_supported(void);
+
 /* Closes; replies of NULL are delivered, up() and down() are not called. */
 void fwd_redis_destroy(fwd_redis_t *r);
 
+/* 0 also for NULL. */
 int fwd_redis_is_up(const fwd_redis_t *r);
 
 /* Commands without a reply yet. */
 uint32_t fwd_redis_pending(const fwd_redis_t *r);
 
 /*
- * Sends a command.  FWD_AGAIN if the connection is not up: then the callback
- * is not called.  cb may be NULL.  timeout_ms 0 stands for the default.
+ * Sends a command.  FWD_AGAIN if the connection is not up, or r NULL: then
+ * the callback is not called.  cb may be NULL.  timeout_ms 0 stands for the
+ * default.
  */
 fwd_rc_t fwd_redis_command(fwd_redis_t *r, fwd_redis_reply_pt cb, void *data,
     int argc, const char **argv, const size_t *lens, uint64_t timeout_ms)
@@ -88,8 +115,15 @@ void fwd_redis_reload_scripts(fwd_redis_t *r);
 int fwd_redis_is_error(const redisReply *reply, const char *word);
 
 /*
+ * 1 if a node of a cluster says that the keys are not here, or not all of
+ * them, or that there is nobody for them (MOVED, ASK, TRYAGAIN, CLUSTERDOWN).
+ */
+int fwd_redis_is_elsewhere(const redisReply *reply);
+
+/*
  * 1 if the error says that this server cannot serve us for now (LOADING,
- * READONLY, MASTERDOWN, ...) and a new connection may find a better one.
+ * READONLY, MASTERDOWN, ...) and a new connection may find a better one; it
+ * is made without being asked for.
  */
 int fwd_redis_is_away(const redisReply *reply);
 

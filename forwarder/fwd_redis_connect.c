@@ -22,6 +22,10 @@
 #define FWD_REDIS_READER_MAX    (1024 * 1024)
 
 
+static void fwd_redis_name(fwd_redis_t *r, const char *host, uint64_t port);
+static void fwd_redis_asked(void *data, const char *host, uint64_t port);
+static void fwd_redis_resolve(fwd_redis_t *r, const char *host,
+    uint64_t port);
 static void fwd_redis_resolved(uv_getaddrinfo_t *req, int status,
     struct addrinfo *list);
 static void fwd_redis_connect(fwd_redis_t *r, const char *address);
@@ -35,25 +39,100 @@ static void fwd_redis_login_reply(void *data, redisReply *reply);
 void
 fwd_redis_start(fwd_redis_t *r)
 {
-    char             port[8];
-    struct addrinfo  hints;
+    const fwd_redis_conf_t  *conf;
 
-    if (r->conf->path != NULL) {
+    conf = r->conf;
+
+    if (r->at_host != NULL) {
+        fwd_redis_resolve(r, r->at_host, r->at_port);
+        return;
+    }
+
+    if (conf->sentinel != NULL) {
+        fwd_redis_name(r, conf->sentinel, 0);
+        fwd_redis_set(r, FWD_REDIS_ASKING);
+
+        r->ask = fwd_sentinel_ask(r->core, conf, &r->ask_first,
+                                  fwd_redis_asked, r);
+        if (r->ask == NULL) {
+            fwd_redis_fail(r, "out of memory");
+        }
+
+        return;
+    }
+
+    if (conf->path != NULL) {
+        fwd_redis_name(r, conf->path, 0);
         fwd_redis_connect(r, NULL);
         return;
     }
+
+    fwd_redis_resolve(r, conf->host, conf->port);
+}
+
+
+/* What the log calls it. */
+
+static void
+fwd_redis_name(fwd_redis_t *r, const char *host, uint64_t port)
+{
+    const char  *format;
+
+    if (port == 0) {
+        (void) snprintf(r->address, sizeof(r->address), "%s", host);
+        return;
+    }
+
+    format = strchr(host, ':') ? "[%s]:%u" : "%s:%u";
+
+    (void) snprintf(r->address, sizeof(r->address), format, host,
+                    (unsigned) port);
+}
+
+
+static void
+fwd_redis_asked(void *data, const char *host, uint64_t port)
+{
+    fwd_redis_t  *r = data;
+
+    r->ask = NULL;
+
+    if (host == NULL) {
+        fwd_redis_fail(r, "no sentinel knows the master");
+        return;
+    }
+
+    fwd_redis_resolve(r, host, port);
+}
+
+
+static void
+fwd_redis_resolve(fwd_redis_t *r, const char *host, uint64_t port)
+{
+    char             text[8];
+    struct addrinfo  hints;
+
+    if (host != r->host) {
+        (void) snprintf(r->host, sizeof(r->host), "%s", host);
+    }
+
+    r->port = port;
+    fwd_redis_name(r, r->host, port);
 
     memset(&hints, 0, sizeof(hints));
     hints.ai_socktype = SOCK_STREAM;
     hints.ai_family = AF_UNSPEC;
 
-    (void) snprintf(port, sizeof(port), "%u", (unsigned) r->conf->port);
+    (void) snprintf(text, sizeof(text), "%u", (unsigned) port);
 
     fwd_redis_set(r, FWD_REDIS_RESOLVING);
 
-    if (uv_getaddrinfo(r->core->loop, &r->resolve, fwd_redis_resolved,
-                       r->conf->host, port, &hints)
-        != 0)
+    /* libuv still holds the request of an attempt that was given up */
+
+    if (r->resolving
+        || uv_getaddrinfo(r->core->loop, &r->resolve, fwd_redis_resolved,
+                          r->host, text, &hints)
+           != 0)
     {
         fwd_redis_fail(r, "cannot look the host name up");
         return;
@@ -102,13 +181,14 @@ fwd_redis_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *list)
 static void
 fwd_redis_connect(fwd_redis_t *r, const char *address)
 {
+    fwd_error_t         err;
     redisAsyncContext  *ac;
 
     fwd_redis_set(r, FWD_REDIS_CONNECTING);
 
     ac = (address == NULL)
          ? redisAsyncConnectUnix(r->conf->path)
-         : redisAsyncConnect(address, (int) r->conf->port);
+         : redisAsyncConnect(address, (int) r->port);
 
     if (ac == NULL) {
         fwd_redis_fail(r, "out of memory");
@@ -118,6 +198,14 @@ fwd_redis_connect(fwd_redis_t *r, const char *address)
     if (ac->err) {
         fwd_redis_fail(r, ac->errstr);
         redisAsyncFree(ac);
+        return;
+    }
+
+    if (r->conf->tls && fwd_redis_tls_start(&r->tls, r->conf, r->host, ac, &err)
+                        != FWD_OK)
+    {
+        redisAsyncFree(ac);
+        fwd_redis_fail(r, err.text);
         return;
     }
 
@@ -230,7 +318,13 @@ fwd_redis_login(fwd_redis_t *r)
         lens[2] = (size_t) snprintf(name, sizeof(name),
                                     "martech-forwarder:%s", r->role);
         rc = fwd_redis_send(r, NULL, NULL, 3, argv, lens,
-                            FWD_REDIS_CONNECT_MS);
+                            FWD_REDIS_LOGIN_MS);
+    }
+
+    /* sentinels may be behind the times */
+
+    if (rc == FWD_OK && conf->sentinel != NULL) {
+        rc = fwd_redis_login_send(r, "ROLE", NULL);
     }
 
     /* the last one: unlike those before a server that loads refuses it */
@@ -270,7 +364,7 @@ fwd_redis_login_send(fwd_redis_t *r, ...)
     r->login_count++;
 
     return fwd_redis_send(r, fwd_redis_login_reply, r, argc, argv, lens,
-                          FWD_REDIS_CONNECT_MS);
+                          FWD_REDIS_LOGIN_MS);
 }
 
 
@@ -289,6 +383,16 @@ fwd_redis_login_reply(void *data, redisReply *reply)
 
     if (reply->type == REDIS_REPLY_ERROR && r->login_count != 0) {
         fwd_redis_fail(r, reply->str);
+        return;
+    }
+
+    /* of all replies only that to ROLE is a list */
+
+    if (reply->type == REDIS_REPLY_ARRAY && reply->elements != 0
+        && reply->element[0]->type == REDIS_REPLY_STRING
+        && strcmp(reply->element[0]->str, "master") != 0)
+    {
+        fwd_redis_fail(r, "not the master");
         return;
     }
 

@@ -11,18 +11,25 @@
 #define _FWD_REDIS_PRIVATE_H_INCLUDED_
 
 
+#include <netdb.h>
+
 #include <hiredis/async.h>
 
 #include "fwd_redis.h"
+#include "fwd_redis_tls.h"
+#include "fwd_sentinel.h"
 
 
-#define FWD_REDIS_CONNECT_MS    3000
+#define FWD_REDIS_CONNECT_MS    1500     /* a lost packet is sent again
+                                            after a second */
+#define FWD_REDIS_LOGIN_MS      3000     /* for each answer of it */
 #define FWD_REDIS_TICK_MS       250      /* how exact deadlines are */
 #define FWD_REDIS_WORDS_MAX     16
 
 
 typedef enum {
     FWD_REDIS_WAITING = 0,        /* the timer is armed */
+    FWD_REDIS_ASKING,             /* sentinels for the master */
     FWD_REDIS_RESOLVING,          /* libuv looks the name up */
     FWD_REDIS_CONNECTING,         /* the context is new */
     FWD_REDIS_LOGIN,              /* AUTH, SELECT, SCRIPT LOAD are out */
@@ -47,6 +54,15 @@ struct fwd_redis_s {
     fwd_core_t           *core;
     const fwd_redis_conf_t  *conf;
     const char           *role;
+    const char           *at_host;       /* instead of the configured one */
+    uint64_t              at_port;
+    char                  host[NI_MAXHOST];  /* of the present attempt */
+    uint64_t              port;
+    char                  address[NI_MAXHOST + 8];  /* of it, for the log */
+    fwd_sentinel_t       *ask;           /* under way, else NULL */
+    uint32_t              ask_first;     /* who knew it the last time */
+    fwd_redis_tls_t      *tls;           /* made at the first connect */
+    void                (*elsewhere)(void *data);
     fwd_redis_scripts_t   scripts;
     fwd_redis_handler_t   handler;
 
@@ -66,6 +82,7 @@ struct fwd_redis_s {
     fwd_log_limit_t       limit;
     char                  reason[160];   /* of the drop, for the log */
     unsigned              lost:1;        /* the outage was logged */
+    unsigned              once:1;        /* no second attempt, no log */
     unsigned              resolving:1;   /* libuv still holds resolve */
     unsigned              timer_closed:1;
 };

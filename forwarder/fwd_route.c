@@ -145,7 +145,7 @@ fwd_shard_route(void *data)
     fwd_shard_t  *shard = data;
 
     if (shard->unrouted_count == 0 || shard->routing_count != 0
-        || shard->state < FWD_SHARD_REREADING || !fwd_shard_owned(shard))
+        || shard->state < FWD_SHARD_REREADING || !fwd_shard_sendable(shard))
     {
         return;
     }
@@ -355,7 +355,7 @@ fwd_route_done(fwd_shard_t *shard, const redisReply *reply)
         fwd_shard_reread(shard);
     }
 
-    fwd_reader_wake(shard->engine->reader);
+    fwd_reader_begin(shard);
 }
 
 

@@ -262,10 +262,10 @@ fwd_script_result(fwd_redis_t *r, const redisReply *reply)
         return FWD_AGAIN;
     }
 
-    if (fwd_redis_is_away(reply)) {
-        fwd_redis_reconnect(r, reply->str);
-        return FWD_AGAIN;
+    if (fwd_redis_is_elsewhere(reply)) {
+        return FWD_ERROR;                /* at once would be a busy loop */
     }
 
-    return FWD_ERROR;
+    /* the connection has seen it as well, and is made anew */
+    return fwd_redis_is_away(reply) ? FWD_AGAIN : FWD_ERROR;
 }

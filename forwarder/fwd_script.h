@@ -5,10 +5,10 @@
  * The atomic steps of docs/SPEC.md section 5 as Lua scripts, the building of
  * their arguments, and the reading of their answers.
  *
- * KEYS[1] of every script but the last two is the lease and ARGV[1] the epoch
- * of the caller; a script whose caller does not hold the lease changes
- * nothing.  Every script may be sent again when its reply was lost: a second
- * run changes nothing and counts nothing.
+ * KEYS[1] of every step is the lease and ARGV[1] the epoch of the caller; a
+ * step whose caller does not hold the lease changes nothing.  Every script
+ * may be sent again when its reply was lost: a second run changes nothing and
+ * counts nothing.
  */
 
 
@@ -26,7 +26,8 @@ typedef enum {
     /*
      * keys: owner, epoch; args: present epoch ("0": none), name, lease ms,
      * "1" to take over a lease under our own name.
-     * Answers { 1, epoch } or { 0, value of owner }.
+     * Answers { 1, epoch, epoch of the lease that was taken over or 0 } or
+     * { 0, value of owner, ms until it ends }.
      */
     FWD_SCRIPT_CLAIM = 0,
 
@@ -41,7 +42,10 @@ typedef enum {
      * one consumer; entries that are gone are counted as bad.
      * keys: owner, ledger, in, dead:_entry; args: epoch, group, consumer,
      * cursor, count, now ms.
-     * Answers { next cursor, claimed, gone, group made }.
+     * If the stream is younger than the watermark of the ledger says, that
+     * is set back.
+     * Answers { next cursor, claimed, gone, group made, "old new" if the
+     * watermark was set back, else "" }.
      */
     FWD_SCRIPT_RECOVER,
 
@@ -102,6 +106,13 @@ typedef enum {
      */
     FWD_SCRIPT_HOLD,
 
+    /*
+     * No lease: the list of loops.
+     * keys: loops; args: name, ms for which it counts ("0": take it off).
+     * Answers the names of all loops that live.
+     */
+    FWD_SCRIPT_BEAT,
+
     FWD_SCRIPT_COUNT
 } fwd_script_t;
 
@@ -152,8 +163,7 @@ fwd_redis_scripts_t fwd_script_texts(void);
 /*
  * Judges a reply: FWD_OK, FWD_FENCED, FWD_AGAIN (lost, or the script was not
  * known and has been loaded again: send it once more) or FWD_ERROR (any other
- * error reply).  An answer that says the server is away makes the connection
- * reconnect.
+ * error reply, also of a cluster that has the slot elsewhere: at a later tick).
  */
 fwd_rc_t fwd_script_result(fwd_redis_t *r, const redisReply *reply)
     FWD_MUST_CHECK;

@@ -31,6 +31,7 @@ typedef struct {
 
 static fwd_batch_t *fwd_select_again(fwd_dest_t *dest);
 static uint32_t fwd_select_max(const fwd_dest_t *dest);
+static fwd_item_t *fwd_select_lane_first(const fwd_dest_t *dest);
 static int fwd_select_lane_ready(const fwd_dest_t *dest);
 static int fwd_select_fresh_ready(const fwd_dest_t *dest, uint64_t *wait_ms);
 static fwd_batch_t *fwd_select_lane(fwd_dest_t *dest);
@@ -127,7 +128,28 @@ fwd_select_lane_ready(const fwd_dest_t *dest)
     return dest->lane_count != 0
            && (dest->lane_loads == 0
                || dest->lane_count >= 2 * dest->conf->limits.batch_count
-               || fwd_dest_retry_room(dest) == 0);
+               || fwd_dest_retry_room(dest) == 0)
+           && fwd_select_lane_first(dest) != NULL;
+}
+
+
+/* Those of shards that are in doubt, or about to go, stay where they are. */
+
+static fwd_item_t *
+fwd_select_lane_first(const fwd_dest_t *dest)
+{
+    fwd_item_t        *item;
+    const fwd_link_t  *link;
+
+    for (link = dest->lane.next; link != &dest->lane; link = link->next) {
+        item = fwd_list_data(link, fwd_item_t, link);
+
+        if (fwd_shard_sendable(item->queue->shard)) {
+            return item;
+        }
+    }
+
+    return NULL;
 }
 
 
@@ -178,13 +200,12 @@ fwd_select_lane(fwd_dest_t *dest)
         return NULL;
     }
 
-    due = fwd_list_data(dest->lane.next, fwd_item_t, link)->due;
+    item = fwd_select_lane_first(dest);
+    due = (item != NULL) ? item->due : 0;
 
-    while (!fwd_list_empty(&dest->lane)
+    while (item != NULL
            && batch->items_count < dest->conf->limits.batch_count)
     {
-        item = fwd_list_data(dest->lane.next, fwd_item_t, link);
-
         if (item->due > due || fwd_batch_add(batch, item) != FWD_OK) {
             break;
         }
@@ -192,6 +213,8 @@ fwd_select_lane(fwd_dest_t *dest)
         fwd_list_remove(&item->link);
         item->waiting = 0;
         dest->lane_count--;
+
+        item = fwd_select_lane_first(dest);
     }
 
     return batch;
@@ -264,7 +287,7 @@ fwd_select_queue(fwd_dest_t *dest, fwd_queue_t *queue, fwd_batch_t *batch,
     uint32_t     count;
     fwd_item_t  *item;
 
-    if (!fwd_shard_owned(queue->shard)) {
+    if (!fwd_shard_sendable(queue->shard)) {
         return 0;
     }
 

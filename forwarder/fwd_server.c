@@ -43,12 +43,8 @@ static const fwd_server_rule_t  fwd_server_aof_rule = {
 
 
 void
-fwd_server_check(fwd_engine_t *engine)
+fwd_server_check(fwd_engine_t *engine, fwd_redis_t *r)
 {
-    fwd_redis_t  *r;
-
-    r = engine->redis;
-
     if (fwd_redis_words(r, fwd_server_version, engine, "INFO", "server", NULL)
         != FWD_OK
         || fwd_redis_words(r, fwd_server_policy, engine, "CONFIG", "GET",

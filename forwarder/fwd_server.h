@@ -15,7 +15,7 @@
 
 
 /* Asks; warnings go to the log when the answers come.  Changes nothing. */
-void fwd_server_check(fwd_engine_t *engine);
+void fwd_server_check(fwd_engine_t *engine, fwd_redis_t *r);
 
 
 #endif /* _FWD_SERVER_H_INCLUDED_ */

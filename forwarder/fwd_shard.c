@@ -2,12 +2,9 @@
 /*
  * Copyright (C) ngx_martech_module contributors
  *
- * The life of a shard: claim, renew, lose, release.
- *
- * The lease is trusted for its length after the moment the claim or renewal
- * was sent, not after its reply came: in between the process may have been
- * stopped.  After that nothing is sent, neither to Redis nor outside, until
- * a renewal is confirmed.
+ * The life of a shard in an engine: its memory, its states, what is done at
+ * each tick, and the way out of it.  The lease is the business of
+ * fwd_lease.c, and how many shards an engine wants that of fwd_members.c.
  */
 
 
@@ -19,25 +16,21 @@
 
 #include "fwd_backoff.h"
 #include "fwd_dest.h"
+#include "fwd_members.h"
+#include "fwd_reader.h"
 #include "fwd_shard.h"
 
 
 #define FWD_SHARD_LOG_MS   30000         /* the same trouble is named again */
 #define FWD_SHARD_TRIM_MS  2000
+#define FWD_SHARD_LOOK_MS  5000
 
 
 static fwd_rc_t fwd_shard_keys(fwd_shard_t *shard);
 static void fwd_shard_key(fwd_key_t *key, char **p, const char *tag,
     const char *what, const char *name);
-static void fwd_shard_claim(fwd_shard_t *shard);
-static void fwd_shard_claim_reply(void *data, redisReply *reply);
-static void fwd_shard_claimed(fwd_shard_t *shard, uint64_t epoch);
-static void fwd_shard_held(fwd_shard_t *shard, const char *lease);
-static void fwd_shard_later(fwd_shard_t *shard);
-static void fwd_shard_renew(fwd_shard_t *shard);
-static void fwd_shard_renew_reply(void *data, redisReply *reply);
-static void fwd_shard_release_reply(void *data, redisReply *reply);
-static void fwd_shard_drop(fwd_shard_t *shard);
+static void fwd_shard_tick_owned(fwd_shard_t *shard, uint64_t now);
+static void fwd_shard_under_way(void *value, void *data);
 
 
 /* Waits after errors in steps. */
@@ -189,11 +182,18 @@ fwd_shard_owned(const fwd_shard_t *shard)
 
 
 int
+fwd_shard_sendable(const fwd_shard_t *shard)
+{
+    return !shard->leaving && fwd_shard_owned(shard);
+}
+
+
+int
 fwd_shard_readable(const fwd_shard_t *shard)
 {
     /* an owner that was stopped and wakes up must not take new entries */
 
-    return shard->state == FWD_SHARD_ACTIVE && fwd_shard_owned(shard)
+    return shard->state == FWD_SHARD_ACTIVE && fwd_shard_sendable(shard)
            && shard->unrouted_count < FWD_UNROUTED_MAX;
 }
 
@@ -205,7 +205,14 @@ fwd_shard_up(fwd_shard_t *shard)
         return;
     }
 
-    fwd_shard_claim(shard);
+    if (shard->mine) {
+        fwd_shard_claim(shard);
+        return;
+    }
+
+    shard->again_ms = 0;
+    fwd_shard_set(shard, FWD_SHARD_WAITING);
+    fwd_members_wake(shard->engine);
 }
 
 
@@ -221,7 +228,11 @@ fwd_shard_down(fwd_shard_t *shard)
     shard->renewing = 0;
     shard->trimming = 0;
 
+    /* it may have been carried out: fwd_lease.c */
+    shard->claim_lost |= (shard->state == FWD_SHARD_CLAIMING);
+
     fwd_shard_forget_unrouted(shard);
+    fwd_reader_end(shard);
 
     if (shard->state != FWD_SHARD_RELEASED) {
         fwd_shard_set(shard, FWD_SHARD_IDLE);
@@ -232,14 +243,15 @@ fwd_shard_down(fwd_shard_t *shard)
 void
 fwd_shard_tick(fwd_shard_t *shard)
 {
-    uint32_t  i;
     uint64_t  now;
 
     now = fwd_core_now_ms(shard->engine->core);
 
     if (shard->state == FWD_SHARD_WAITING) {
 
-        if (now >= shard->again_ms && !shard->engine->stopping) {
+        /* a lease that was never ours is claimed by fwd_members.c */
+
+        if (shard->mine && now >= shard->again_ms) {
             fwd_shard_claim(shard);
         }
 
@@ -256,14 +268,27 @@ fwd_shard_tick(fwd_shard_t *shard)
         fwd_shard_renew(shard);
     }
 
-    if (!fwd_shard_owned(shard)) {
-        return;
+    fwd_shard_settle(shard);
+
+    if (fwd_shard_owned(shard)) {
+        fwd_shard_tick_owned(shard, now);
     }
+}
+
+
+static void
+fwd_shard_tick_owned(fwd_shard_t *shard, uint64_t now)
+{
+    uint32_t  i;
 
     for (i = 0; i < shard->engine->dests_count; i++) {
         if (!fwd_queue_settled(&shard->queues[i])) {
             fwd_post(shard->engine->core, &shard->queues[i].flush);
         }
+    }
+
+    if (shard->leaving) {
+        return;
     }
 
     if (shard->unrouted_count != 0) {
@@ -282,162 +307,143 @@ fwd_shard_tick(fwd_shard_t *shard)
         }
     }
 
-    if (now >= shard->trim_ms && !shard->engine->stopping) {
+    if (shard->state == FWD_SHARD_ACTIVE && now >= shard->look_ms) {
+        shard->look_ms = now + FWD_SHARD_LOOK_MS;
+        fwd_shard_look(shard);
+    }
+
+    if (now >= shard->trim_ms) {
         shard->trim_ms = now + FWD_SHARD_TRIM_MS;
         fwd_shard_trim(shard);
     }
 }
 
 
-static void
-fwd_shard_claim(fwd_shard_t *shard)
+void
+fwd_shard_leave(fwd_shard_t *shard, uint64_t patience_ms)
 {
-    fwd_args_t    *args;
-    fwd_engine_t  *engine;
+    uint64_t  now;
 
-    engine = shard->engine;
-    args = &engine->args;
-
-    if (engine->stopping) {
-        fwd_shard_drop(shard);
-        fwd_shard_set(shard, FWD_SHARD_RELEASED);
+    if (!shard->mine || shard->leaving) {
         return;
     }
 
-    fwd_args_script(args, FWD_SCRIPT_CLAIM, 2);
-    fwd_args_add(args, shard->owner.data, shard->owner.len);
-    fwd_args_add(args, shard->epoch_key.data, shard->epoch_key.len);
-    fwd_args_number(args, shard->epoch);
-    fwd_args_text(args, engine->conf->owner);
-    fwd_args_number(args, engine->conf->lease_ms);
+    now = fwd_core_now_ms(shard->engine->core);
 
-    /*
-     * A process that starts under the name of the owner is its successor
-     * and need not wait.  Once fenced it is not: somebody else lives under
-     * this name, and the two would take the shard from each other for ever.
-     */
+    shard->leaving = 1;
+    shard->leave_ms = now + patience_ms;
 
-    fwd_args_text(args, shard->fenced_once ? "0" : "1");
+    fwd_shard_settle(shard);
+}
 
-    shard->claimed_ms = fwd_core_now_ms(engine->core);
-    fwd_shard_set(shard, FWD_SHARD_CLAIMING);
 
-    if (fwd_args_send(args, shard->redis, fwd_shard_claim_reply, shard, 0)
-        != FWD_OK)
-    {
-        fwd_shard_later(shard);
+void
+fwd_shard_stay(fwd_shard_t *shard)
+{
+    uint32_t  i;
+
+    if (!shard->leaving || shard->releasing) {
+        return;
+    }
+
+    shard->leaving = 0;
+
+    if (shard->unrouted_count != 0) {
+        fwd_post(shard->engine->core, &shard->route);
+    }
+
+    for (i = 0; i < shard->engine->dests_count; i++) {
+        fwd_dest_wake(&shard->engine->dests[i]);
     }
 }
 
 
-static void
-fwd_shard_claim_reply(void *data, redisReply *reply)
+void
+fwd_shard_settle(fwd_shard_t *shard)
 {
-    fwd_rc_t      rc;
-    fwd_shard_t  *shard = data;
+    uint64_t  now;
 
-    if (reply == NULL || shard->state != FWD_SHARD_CLAIMING) {
-        return;                          /* fwd_shard_down() has run */
+    if (!shard->leaving || shard->releasing) {
+        return;
     }
 
-    rc = fwd_script_result(shard->redis, reply);
+    now = fwd_core_now_ms(shard->engine->core);
 
-    if (rc == FWD_OK
-        && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2)
+    if (now < shard->leave_ms && fwd_shard_owned(shard)
+        && !fwd_shard_settled(shard))
     {
-        if (reply->element[0]->integer == 1) {
-            fwd_shard_claimed(shard,
-                              (uint64_t) reply->element[1]->integer);
-            return;
+        return;
+    }
+
+    fwd_shard_release(shard);
+}
+
+
+/*
+ * Entries that were read but are not being routed are not waited for: they
+ * are pending, and the next owner reads them.  But a read that is on its way
+ * is: what it brings would be pending with us, unseen by the next owner.
+ */
+
+int
+fwd_shard_settled(fwd_shard_t *shard)
+{
+    int           under_way;
+    uint32_t      i;
+    fwd_queue_t  *queue;
+
+    under_way = 0;
+
+    for (i = 0; i < shard->engine->dests_count; i++) {
+        queue = &shard->queues[i];
+
+        /* batches that wait would wait longer than we do */
+        fwd_dest_recall(queue->dest, shard);
+
+        if (!fwd_queue_settled(queue)) {
+            return 0;
         }
 
-        fwd_shard_held(shard, reply->element[1]->str);
-        return;
+        fwd_idmap_each(&queue->items, fwd_shard_under_way, &under_way);
     }
 
-    if (rc == FWD_ERROR) {
-        fwd_shard_error(shard, "claim", reply);
-    }
-
-    fwd_shard_later(shard);
+    return !under_way && shard->routing_count == 0
+           && !fwd_reader_reads(shard);
 }
 
 
 static void
-fwd_shard_claimed(fwd_shard_t *shard, uint64_t epoch)
+fwd_shard_under_way(void *value, void *data)
 {
-    int            kept;
-    uint32_t       i;
-    fwd_engine_t  *engine;
+    int         *under_way = data;
+    fwd_item_t  *item = value;
 
-    engine = shard->engine;
-
-    /* the next epoch right after ours: nobody was in between */
-
-    kept = (shard->epoch != 0
-            && (epoch == shard->epoch || epoch == shard->epoch + 1));
-
-    if (!kept) {
-        fwd_shard_drop(shard);
-    }
-
-    if (epoch != shard->epoch) {
-        fwd_log(engine->core->log, FWD_LOG_INFO, "shard claimed",
-                fwd_kv_int("shard", shard->index),
-                fwd_kv_int("epoch", epoch));
-    }
-
-    shard->epoch = epoch;
-    shard->lease_ms = shard->claimed_ms + engine->conf->lease_ms;
-    shard->renew_ms = shard->claimed_ms + engine->conf->lease_ms / 3;
-    shard->fenced_once = 1;
-    shard->dirty = 1;
-
-    fwd_fail(engine->core, FWD_FAIL_AFTER_CLAIM);
-
-    fwd_shard_set(shard, FWD_SHARD_RECOVERING);
-
-    for (i = 0; i < engine->dests_count; i++) {
-        fwd_queue_start(&shard->queues[i]);
-    }
-
-    fwd_shard_find_strangers(shard);
-    fwd_shard_recover(shard);
+    *under_way |= !item->waiting;
 }
 
 
-static void
-fwd_shard_held(fwd_shard_t *shard, const char *lease)
+void
+fwd_shard_drop(fwd_shard_t *shard)
 {
-    uint64_t       now, pause;
-    uint32_t       suppressed;
-    fwd_engine_t  *engine;
+    uint32_t  i;
 
-    engine = shard->engine;
-    now = fwd_core_now_ms(engine->core);
+    shard->generation++;
+    shard->lease_ms = 0;
+    shard->mine = 0;
+    shard->leaving = 0;
+    shard->releasing = 0;
+    shard->strangers_known = 0;
 
-    if (fwd_log_pass(&shard->held_limit, now, FWD_SHARD_LOG_MS,
-                     &suppressed))
-    {
-        fwd_log(engine->core->log, FWD_LOG_INFO,
-                "shard is held by another owner, waiting",
-                fwd_kv_int("shard", shard->index),
-                fwd_kv_text("lease", lease ? lease : ""),
-                fwd_kv_text("us", engine->conf->owner));
+    fwd_shard_forget_unrouted(shard);
+    fwd_reader_end(shard);
+
+    for (i = 0; i < shard->engine->dests_count; i++) {
+        fwd_queue_drop(&shard->queues[i]);
     }
-
-    /* somebody else works on it: what we have is of no use */
-
-    fwd_shard_drop(shard);
-    fwd_shard_set(shard, FWD_SHARD_WAITING);
-
-    pause = engine->conf->lease_ms / 4;
-    shard->again_ms = now + pause / 2
-                      + fwd_core_random(engine->core) % (pause / 2 + 1);
 }
 
 
-static void
+void
 fwd_shard_later(fwd_shard_t *shard)
 {
     if (shard->state == FWD_SHARD_CLAIMING) {
@@ -449,155 +455,6 @@ fwd_shard_later(fwd_shard_t *shard)
                                           ++shard->failed_count,
                                           fwd_core_random(
                                                       shard->engine->core));
-}
-
-
-static void
-fwd_shard_renew(fwd_shard_t *shard)
-{
-    fwd_args_t  *args;
-
-    args = &shard->engine->args;
-
-    fwd_args_script(args, FWD_SCRIPT_RENEW, 1);
-    fwd_args_add(args, shard->owner.data, shard->owner.len);
-    fwd_args_number(args, shard->epoch);
-    fwd_args_number(args, shard->engine->conf->lease_ms);
-
-    shard->sent_ms = fwd_core_now_ms(shard->engine->core);
-
-    shard->renewing = (fwd_args_send(args, shard->redis,
-                                     fwd_shard_renew_reply, shard, 0)
-                       == FWD_OK);
-}
-
-
-static void
-fwd_shard_renew_reply(void *data, redisReply *reply)
-{
-    fwd_rc_t      rc;
-    fwd_shard_t  *shard = data;
-
-    shard->renewing = 0;
-
-    rc = fwd_script_result(shard->redis, reply);
-
-    switch (rc) {
-
-    case FWD_OK:
-        shard->failed_count = 0;
-        shard->lease_ms = shard->sent_ms + shard->engine->conf->lease_ms;
-        shard->renew_ms = shard->sent_ms + shard->engine->conf->lease_ms / 3;
-        return;
-
-    case FWD_FENCED:
-        fwd_shard_fenced(shard);
-        return;
-
-    case FWD_ERROR:
-        fwd_shard_error(shard, "renew", reply);
-        return;
-
-    default:
-        return;                          /* at the next tick */
-    }
-}
-
-
-void
-fwd_shard_fenced(fwd_shard_t *shard)
-{
-    /* several steps may be refused, one after the other */
-
-    if (shard->state < FWD_SHARD_RECOVERING
-        || shard->state > FWD_SHARD_ACTIVE)
-    {
-        return;
-    }
-
-    fwd_log(shard->engine->core->log, FWD_LOG_WARN,
-            "lease of shard lost, stopped working on it",
-            fwd_kv_int("shard", shard->index),
-            fwd_kv_int("epoch", shard->epoch));
-
-    /*
-     * The lease may have ended while Redis or we were stopped, and nobody
-     * was there to take it.  Then what has been delivered is still true, so
-     * memory is dropped only when the next claim tells of another owner.
-     */
-
-    shard->generation++;
-    shard->lease_ms = 0;
-    shard->again_ms = 0;
-
-    fwd_shard_forget_unrouted(shard);
-    fwd_shard_set(shard, FWD_SHARD_WAITING);
-
-    fwd_shard_claim(shard);
-}
-
-
-static void
-fwd_shard_drop(fwd_shard_t *shard)
-{
-    uint32_t  i;
-
-    shard->generation++;
-    shard->lease_ms = 0;
-    shard->strangers_known = 0;
-
-    fwd_shard_forget_unrouted(shard);
-
-    for (i = 0; i < shard->engine->dests_count; i++) {
-        fwd_queue_drop(&shard->queues[i]);
-    }
-}
-
-
-void
-fwd_shard_release(fwd_shard_t *shard)
-{
-    fwd_args_t  *args;
-
-    if (shard->state < FWD_SHARD_RECOVERING
-        || shard->state > FWD_SHARD_ACTIVE)
-    {
-        fwd_shard_set(shard, FWD_SHARD_RELEASED);
-        return;
-    }
-
-    if (shard->releasing) {
-        return;
-    }
-
-    args = &shard->engine->args;
-
-    fwd_args_script(args, FWD_SCRIPT_RELEASE, 1);
-    fwd_args_add(args, shard->owner.data, shard->owner.len);
-    fwd_args_number(args, shard->epoch);
-
-    if (fwd_args_send(args, shard->redis, fwd_shard_release_reply,
-                      shard, 0)
-        == FWD_OK)
-    {
-        shard->releasing = 1;
-        return;
-    }
-
-    fwd_shard_set(shard, FWD_SHARD_RELEASED);
-}
-
-
-static void
-fwd_shard_release_reply(void *data, redisReply *reply)
-{
-    fwd_shard_t  *shard = data;
-
-    /* refused or lost: then the lease ends by itself */
-    (void) reply;
-
-    fwd_shard_drop(shard);
-    fwd_shard_set(shard, FWD_SHARD_RELEASED);
 }
 
 
@@ -648,6 +505,10 @@ fwd_shard_error(fwd_shard_t *shard, const char *step,
     const redisReply *reply)
 {
     uint32_t  suppressed;
+
+    if (fwd_redis_is_elsewhere(reply)) {
+        return;                          /* no error: fwd_topology.c */
+    }
 
     if (!fwd_log_pass(&shard->limit, fwd_core_now_ms(shard->engine->core),
                       FWD_SHARD_LOG_MS, &suppressed))

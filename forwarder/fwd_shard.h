@@ -49,7 +49,9 @@ typedef struct {
 struct fwd_shard_s {
     fwd_engine_t         *engine;
     fwd_redis_t          *redis;         /* who serves the shard; of the
-                                            engine */
+                                            engine or its topology, in a
+                                            cluster NULL at first */
+    fwd_reader_t         *reader;        /* in a cluster, else NULL */
     uint32_t              index;
     fwd_shard_state_t     state;         /* set by fwd_shard_set() only */
 
@@ -65,6 +67,10 @@ struct fwd_shard_s {
     uint64_t              lease_ms;      /* monotonic, ours until then */
     uint64_t              renew_ms;      /* monotonic, renew next */
     uint64_t              again_ms;      /* monotonic, next try if WAITING */
+    uint64_t              leave_ms;      /* monotonic, end of patience with
+                                            what is under way if leaving */
+    uint64_t              look_ms;       /* monotonic, next look for entries
+                                            that went to another reader */
     uint64_t              sent_ms;       /* when the renew on its way left */
     uint32_t              generation;    /* of reading; entries read under an
                                             older one are not used */
@@ -86,8 +92,13 @@ struct fwd_shard_s {
     fwd_post_t            route;
     fwd_log_limit_t       limit;         /* of errors in steps */
     fwd_log_limit_t       bad_limit;     /* of entries put aside */
-    fwd_log_limit_t       held_limit;    /* of "held by another owner" */
+    fwd_log_limit_t       held_limit;    /* of "held under our name" */
 
+    unsigned              mine:1;        /* we had the lease last, as far as
+                                            we know */
+    unsigned              leaving:1;     /* to be given back: nothing new */
+    unsigned              claim_lost:1;  /* a claim of ours has no answer */
+    unsigned              looking:1;
     unsigned              renewing:1;
     unsigned              rereading:1;   /* a read is on its way */
     unsigned              trimming:1;
@@ -96,6 +107,7 @@ struct fwd_shard_s {
     unsigned              fenced_once:1; /* no take-over by name any more */
     unsigned              releasing:1;
     unsigned              strangers_known:1;
+    unsigned              strangers_asked:1;
 };
 
 
@@ -110,17 +122,46 @@ void fwd_shard_down(fwd_shard_t *shard);
 /* Called about ten times a second: leases, tries, trims. */
 void fwd_shard_tick(fwd_shard_t *shard);
 
-/* 1 if the lease is ours for certain: steps may be sent and events too. */
+/* 1 if the lease is ours for certain: steps may be sent. */
 int fwd_shard_owned(const fwd_shard_t *shard);
+
+/* 1 if events may be sent as well: it is not about to be given back. */
+int fwd_shard_sendable(const fwd_shard_t *shard);
 
 /* The reader may ask for new entries. */
 int fwd_shard_readable(const fwd_shard_t *shard);
 
-/* Gives the lease back; finish everything before. */
+/*
+ * The shard is to be given back: nothing is read or sent any more, and the
+ * lease goes as soon as nothing is under way, or patience is over.  stay()
+ * takes it back before the lease is gone.
+ */
+void fwd_shard_leave(fwd_shard_t *shard, uint64_t patience_ms);
+void fwd_shard_stay(fwd_shard_t *shard);
+
+/* Something of the shard has ended: if it is leaving it may be able to go. */
+void fwd_shard_settle(fwd_shard_t *shard);
+
+/* Nothing waits for the shard in memory but what the next owner can load. */
+int fwd_shard_settled(fwd_shard_t *shard);
+
+/* fwd_lease.c: asks for the lease; fwd_members.c says when. */
+void fwd_shard_claim(fwd_shard_t *shard);
+
+/* fwd_lease.c: extends it. */
+void fwd_shard_renew(fwd_shard_t *shard);
+
+/* fwd_lease.c: gives the lease back; finish everything before. */
 void fwd_shard_release(fwd_shard_t *shard);
 
-/* A step was refused: stop at once, and ask who holds the lease. */
+/* fwd_lease.c: a step was refused: stop at once, and ask who holds it. */
 void fwd_shard_fenced(fwd_shard_t *shard);
+
+/* Forgets what is in memory: somebody else works on the shard. */
+void fwd_shard_drop(fwd_shard_t *shard);
+
+/* After an error: a while until again_ms, longer each time. */
+void fwd_shard_later(fwd_shard_t *shard);
 
 /* A step failed: log it, limited. */
 void fwd_shard_error(fwd_shard_t *shard, const char *step,
@@ -146,6 +187,9 @@ void fwd_shard_find_strangers(fwd_shard_t *shard);
 /* fwd_recover.c: collects, then reads, all pending entries. */
 void fwd_shard_recover(fwd_shard_t *shard);
 void fwd_shard_reread(fwd_shard_t *shard);
+
+/* fwd_recover.c: has another reader got new entries of ours? */
+void fwd_shard_look(fwd_shard_t *shard);
 
 /* Set by one function, logged there. */
 void fwd_shard_set(fwd_shard_t *shard, fwd_shard_state_t state);

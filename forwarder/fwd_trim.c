@@ -98,6 +98,13 @@ fwd_trim_ready(fwd_shard_t *shard)
     uint32_t  i;
 
     if (!shard->strangers_known) {
+
+        /* the last look-up failed, or is under way */
+
+        if (!shard->strangers_asked) {
+            fwd_shard_find_strangers(shard);
+        }
+
         return 0;
     }
 
@@ -165,14 +172,11 @@ fwd_shard_find_strangers(fwd_shard_t *shard)
     fwd_args_text(args, "HGETALL");
     fwd_args_add(args, shard->ledger.data, shard->ledger.len);
 
-    /* if it is lost the connection is, and we are asked again */
+    /* if it cannot be sent or is lost, a later trim asks again */
 
-    if (fwd_args_send(args, shard->redis, fwd_strangers_reply, shard,
-                      0)
-        != FWD_OK)
-    {
-        return;
-    }
+    shard->strangers_asked = (fwd_args_send(args, shard->redis,
+                                            fwd_strangers_reply, shard, 0)
+                              == FWD_OK);
 }
 
 
@@ -185,6 +189,8 @@ fwd_strangers_reply(void *data, redisReply *reply)
     const char         *field;
     martech_str_t       name;
     const redisReply   *count;
+
+    shard->strangers_asked = 0;
 
     if (reply == NULL || reply->type != REDIS_REPLY_ARRAY) {
 
@@ -335,7 +341,7 @@ fwd_stranger_scan(fwd_shard_t *shard, fwd_stranger_t *stranger)
                       shard, 0)
         != FWD_OK)
     {
-        return;
+        shard->strangers_known = 0;      /* a later trim looks again */
     }
 }
 
@@ -349,9 +355,12 @@ fwd_stranger_scan_reply(void *data, redisReply *reply)
     fwd_shard_t     *shard = data;
     fwd_stranger_t  *stranger;
 
-    if (reply == NULL || reply->type != REDIS_REPLY_ARRAY
-        || reply->elements > 100000)
-    {
+    if (reply == NULL || reply->type != REDIS_REPLY_ARRAY) {
+        shard->strangers_known = 0;
+        return;
+    }
+
+    if (reply->elements > 100000) {
         return;
     }
 

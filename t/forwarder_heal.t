@@ -13,7 +13,7 @@ use Martech::Http qw(from_json to_json);
 use Martech::Path;
 use Martech::Test;
 
-my $t = Martech::Test->new(timeout => 120);
+my $t = Martech::Test->new(timeout => 180);
 my $redis = $t->redis();
 my $receiver = $t->receiver();
 
@@ -133,23 +133,85 @@ is($redis->call('xlen', '{mt:02}:in'), 1,
 
 my $round = 0;
 
+# service is back within 5 s of what was done, and no event is missing
+sub heals {
+    my ($what, $harm) = @_;
+
+    $harm->();
+
+    my @ids = add_events($redis, 10, prefix => 'h' . ++$round, shard => 4);
+
+    ok(becomes(sub { !missing(\@ids, file_ids($t)) }, 5),
+       "$what: events go on within 5 s");
+}
+
 for my $harm (
     ['the group is destroyed',
      ['xgroup', 'destroy', '{mt:04}:in', 'forwarder']],
     ['the stream is deleted', ['del', '{mt:04}:in']],
     ['scripts are flushed', ['script', 'flush']],
     ['the lease is deleted', ['del', '{mt:04}:owner']],
+    ['the lease and the epoch are deleted',
+     ['del', '{mt:04}:owner', '{mt:04}:epoch']],
+    ['the list of loops is deleted', ['del', '{mt:00}:loops']],
     ['connections are cut', ['client', 'kill', 'type', 'normal',
                              'skipme', 'yes']],
 ) {
     my ($what, $command) = @$harm;
 
-    $redis->call(@$command);
+    heals($what, sub { $redis->call(@$command) });
+}
 
-    my @ids = add_events($redis, 10, prefix => 'h' . ++$round, shard => 4);
+my $epoch = $redis->call('get', '{mt:04}:epoch');
 
-    ok(becomes(sub { !missing(\@ids, file_ids($t)) }, 20),
-       "$what: events go on");
+ok($epoch > 1, 'an epoch does not come back');
+
+heals('connections are cut again and again', sub {
+    for my $n (1 .. 30) {
+        $redis->call('client', 'kill', 'type', 'normal', 'skipme', 'yes');
+        add_events($redis, 2, prefix => "cut$n", shard => 4);
+        select undef, undef, undef, 0.05;
+    }
+});
+ok(becomes(sub { !missing([ map { ("cut$_-1", "cut$_-2") } 1 .. 30 ],
+                          file_ids($t)) }, 5), 'what came meanwhile as well');
+
+heals('redis is restarted', sub { $redis->restart() });
+
+# ---- a watermark above the stream ----
+
+my $last = '99999999999999-7';
+
+$redis->call('hset', '{mt:04}:ledger', 'last', $last);
+heals('the watermark is of another stream',
+      sub { $redis->call('del', '{mt:04}:owner') });
+ok(becomes(sub { ($redis->call('hget', '{mt:04}:ledger', 'reset') // 0) == 1 },
+           5), 'it is set back, once');
+isnt($redis->call('hget', '{mt:04}:ledger', 'last'), $last, 'to what is there');
+ok($forwarder->logged(qr/the stream starts anew.*"$last \d+-\d+"/),
+   'with both IDs in the log');
+$redis->call('hdel', '{mt:04}:ledger', 'last', 'reset');
+
+# ---- entries that went to a reader that is gone ----
+
+{
+    my @ids = map { "stray-$_" } 1 .. 5;
+
+    # In one script, so that the owner, which waits for them, gets none: as a
+    # reader that was stopped in the middle of a read.
+    $redis->call('eval', <<'END', 1, '{mt:06}:in', map { $_, event($_) } @ids);
+for i = 1, #ARGV, 2 do
+    redis.call('xadd', KEYS[1], '*', 'v', 1, 'id', ARGV[i], 'src', 'test',
+               'e', ARGV[i + 1])
+end
+redis.call('xreadgroup', 'group', 'forwarder', 'stranger', 'count', 99,
+           'streams', KEYS[1], '>')
+END
+
+    is($redis->call('xpending', '{mt:06}:in', 'forwarder')->[0], 5,
+       'another reader has got entries');
+    ok(becomes(sub { !missing(\@ids, file_ids($t)) }, 8),
+       'they are collected and delivered');
 }
 
 ok(becomes(sub { drained($redis, qw(archive hook acme)) }, 20), 'drained');

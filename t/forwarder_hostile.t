@@ -57,12 +57,16 @@ my @held = map {
                           PeerPort => $hole->sockport())
 } 1 .. 8;
 
+
+# all these failures are no reason to rest: t/forwarder_breaker.t
+my $breaker = 'breaker: { count: 100000, in_a_row: 1000 }';
+
 my $limits = "    timeout: 1s\n    connect_timeout: 300ms\n"
-    . "    retry: { base: 20ms, factor: 1, cap: 50ms }\n";
+    . "    retry: { base: 20ms, factor: 1, cap: 50ms }\n    $breaker\n";
 my $conf = forwarder_conf(without => 'archive', hook => $hostile->url('/h'),
     hook_settings => 'framing: array',
     hook_limits => "timeout: 1s\nconnect_timeout: 300ms\nconcurrency: 2\n"
-                   . "retry: { base: 20ms, factor: 1, cap: 50ms }")
+                   . "retry: { base: 20ms, factor: 1, cap: 50ms }\n$breaker")
     =~ s/^destinations_path:.*$/destinations_path: $dests/mr;
 
 $conf .= "  other:\n    use: webhook\n    settings: { url: "

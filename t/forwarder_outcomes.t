@@ -17,7 +17,10 @@ use Martech::Test;
 my $t = Martech::Test->new(timeout => 240);
 my $redis = $t->redis();
 my $receiver = $t->receiver();
-my $limits = "timeout: 1s\nretry: { base: 10ms, factor: 2, cap: 40ms }";
+
+# all these failures are no reason to rest: t/forwarder_breaker.t
+my $limits = "timeout: 1s\nretry: { base: 10ms, factor: 2, cap: 40ms }\n"
+    . 'breaker: { count: 100000, in_a_row: 1000 }';
 my $conf = forwarder_conf(without => 'archive', hook_limits => $limits,
                           hook => $receiver->url('/hook'));
 
