@@ -40,6 +40,7 @@ typedef struct fwd_engine_s  fwd_engine_t;
 typedef struct fwd_load_s    fwd_load_t;
 typedef struct fwd_queue_s   fwd_queue_t;
 typedef struct fwd_reader_s  fwd_reader_t;
+typedef struct fwd_route_step_s  fwd_route_step_t;
 typedef struct fwd_shard_s   fwd_shard_t;
 
 

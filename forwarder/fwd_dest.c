@@ -26,6 +26,9 @@
 static void fwd_dest_run(void *data);
 static void fwd_dest_timer(uv_timer_t *timer);
 static void fwd_dest_load(fwd_dest_t *dest);
+static uint32_t fwd_dest_load_room(const fwd_dest_t *dest);
+static int fwd_dest_load_lane(fwd_dest_t *dest, uint32_t lane, uint32_t room,
+    uint32_t first);
 static void fwd_dest_load_due(fwd_dest_t *dest);
 static uint64_t fwd_dest_send(fwd_dest_t *dest);
 static void fwd_dest_arm(fwd_dest_t *dest, uint64_t wait_ms);
@@ -53,6 +56,7 @@ fwd_dest_init(fwd_dest_t *dest, fwd_engine_t *engine,
 
     fwd_list_init(&dest->again);
     fwd_list_init(&dest->ready);
+    fwd_list_init(&dest->ready_high);
     fwd_list_init(&dest->lane);
     fwd_post_init(&dest->run, fwd_dest_run, dest);
 
@@ -67,13 +71,13 @@ fwd_dest_init(fwd_dest_t *dest, fwd_engine_t *engine,
         return fwd_error(err, "out of memory");
     }
 
-    if (conf->desc->map != NULL) {
-        memset(&report, 0, sizeof(fwd_report_t));
-        report.pool = (fwd_pool_t *) &engine->conf->pool;
+    memset(&report, 0, sizeof(fwd_report_t));
+    report.pool = (fwd_pool_t *) &engine->conf->pool;
 
-        if (fwd_map_create(&dest->map, conf, &report) != FWD_OK) {
-            return fwd_error(err, "%s", report.texts[0]);
-        }
+    if (conf->desc->map != NULL
+        && fwd_map_create(&dest->map, conf, &report) != FWD_OK)
+    {
+        return fwd_error(err, "%s", report.texts[0]);
     }
 
     fwd_buf_init(&versions, FWD_DEST_VERSIONS_MAX);
@@ -81,6 +85,16 @@ fwd_dest_init(fwd_dest_t *dest, fwd_engine_t *engine,
     dest->versions = fwd_pool_string((fwd_pool_t *) &engine->conf->pool,
                                      versions.data, versions.len);
     fwd_buf_free(&versions);
+
+    if (fwd_wanted_create(&dest->wanted, conf, &report) != FWD_OK) {
+        return fwd_error(err, "%s", report.texts[0]);
+    }
+
+    dest->needs_person = fwd_wanted_needs_person(&conf->wanted)
+                         || conf->policy.order == FWD_ORDER_PERSON
+                         || (conf->desc->map != NULL
+                             && fwd_map_needs_person(conf->desc->map));
+    engine->needs_person |= dest->needs_person;
 
     return dest->kind->create(&dest->ctx, engine->core, conf, err);
 }
@@ -118,6 +132,8 @@ fwd_dest_cleanup(fwd_dest_t *dest)
     fwd_map_destroy(dest->map);
     fwd_gate_destroy(dest);
     dest->map = NULL;
+    fwd_wanted_destroy(dest->wanted);
+    dest->wanted = NULL;
 }
 
 
@@ -131,14 +147,20 @@ fwd_dest_wake(fwd_dest_t *dest)
 
 
 int
-fwd_dest_has_room(const fwd_dest_t *dest, size_t bytes)
+fwd_dest_has_room(const fwd_dest_t *dest, size_t bytes, unsigned high)
 {
+    const fwd_limits_t  *limits;
+
+    limits = &dest->conf->limits;
+
     /* one event always fits, whatever its size */
 
     return dest->window_count == 0
-           || (dest->window_count < dest->conf->limits.window_count
+           || (dest->window_count < limits->window_count
+                                    + (high ? limits->window_count / 4 : 0)
                && dest->window_bytes + bytes
-                  <= dest->conf->limits.window_bytes);
+                  <= limits->window_bytes
+                     + (high ? limits->window_bytes / 4 : 0));
 }
 
 
@@ -232,28 +254,49 @@ fwd_dest_run(void *data)
 /*
  * Starts loads of queues that are behind, from where it stopped the last
  * time, as many as the window has room for.  A load is worth its two round
- * trips only when there is room for a good part of it.
+ * trips only when there is room for a good part of it.  High lanes are loaded
+ * first, and into the room that is theirs.
  */
 
 static void
 fwd_dest_load(fwd_dest_t *dest)
 {
-    size_t         average, bytes;
-    uint32_t       i, n, behind, room;
-    fwd_queue_t   *queue;
-    fwd_engine_t  *engine;
+    int  behind;
 
-    if (!dest->behind
-        || dest->window_count > dest->conf->limits.window_count / 2
+    if (!dest->behind) {
+        return;
+    }
+
+    behind = 0;
+
+    if (fwd_dest_has_room(dest, FWD_DEST_EVENT_BYTES, 1)) {
+        behind |= fwd_dest_load_lane(dest, dest->engine->dests_count
+                                           + dest->index, 1, 0);
+    }
+
+    if (dest->window_count > dest->conf->limits.window_count / 2
         || dest->window_bytes > dest->conf->limits.window_bytes / 2)
     {
         return;
     }
 
-    engine = dest->engine;
+    behind |= fwd_dest_load_lane(dest, dest->index, fwd_dest_load_room(dest),
+                                 dest->next_fetch);
+
+    dest->behind = (behind != 0);
+}
+
+
+/* How many loads the window has room for. */
+
+static uint32_t
+fwd_dest_load_room(const fwd_dest_t *dest)
+{
+    size_t    average, bytes;
+    uint32_t  room;
+
     room = (uint32_t) dest->conf->limits.window_count - dest->window_count;
     room = 1 + room / 256;
-    behind = 0;
 
     /* a load is 128 events, of the size of those in the window */
 
@@ -265,9 +308,26 @@ fwd_dest_load(fwd_dest_t *dest)
         room = (uint32_t) (1 + bytes / (128 * (average + 1)));
     }
 
+    return room;
+}
+
+
+/* 1 if there may be more to load. */
+
+static int
+fwd_dest_load_lane(fwd_dest_t *dest, uint32_t lane, uint32_t room,
+    uint32_t first)
+{
+    uint32_t       i, n, behind;
+    fwd_queue_t   *queue;
+    fwd_engine_t  *engine;
+
+    engine = dest->engine;
+    behind = 0;
+
     for (i = 0; i < engine->shards_count && room != 0; i++) {
-        n = (dest->next_fetch + i) % engine->shards_count;
-        queue = &engine->shards[n].queues[dest->index];
+        n = (first + i) % engine->shards_count;
+        queue = &engine->shards[n].queues[lane];
 
         if (queue->behind) {
             behind++;
@@ -280,12 +340,11 @@ fwd_dest_load(fwd_dest_t *dest)
         }
     }
 
-    if (room == 0) {
-        dest->next_fetch = (dest->next_fetch + i) % engine->shards_count;
-
-    } else if (behind == 0) {
-        dest->behind = 0;
+    if (room == 0 && lane == dest->index) {
+        dest->next_fetch = (first + i) % engine->shards_count;
     }
+
+    return room == 0 || behind != 0;
 }
 
 

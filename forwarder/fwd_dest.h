@@ -18,6 +18,7 @@
 #include "fwd_map.h"
 #include "fwd_queue.h"
 #include "fwd_stats.h"
+#include "fwd_wanted.h"
 
 
 /*
@@ -45,11 +46,13 @@ struct fwd_dest_s {
     fwd_map_t            *map;           /* NULL: events go as they are */
     const char           *versions;      /* of a dead letter: JSON */
     fwd_gate_t           *gate;
+    fwd_wanted_t         *wanted;        /* NULL: every event */
     uint32_t              index;
 
     fwd_link_t            again;         /* batches to be sent as they are:
                                             halves, and paused ones */
     fwd_link_t            ready;         /* queues with fresh items */
+    fwd_link_t            ready_high;    /* the same, high lanes */
     fwd_link_t            lane;          /* retries, by due, shard, ID */
     uint32_t              lane_count;
     uint32_t              lane_loads;    /* loads of retries under way */
@@ -74,6 +77,7 @@ struct fwd_dest_s {
     fwd_log_limit_t       limit;         /* of failures of the map */
     unsigned              behind:1;      /* some queue may be behind */
     unsigned              timer_open:1;
+    unsigned              needs_person:1;    /* events have it known */
 };
 
 
@@ -86,8 +90,11 @@ void fwd_dest_cleanup(fwd_dest_t *dest);
 /* Something changed: look what can be sent, at the end of the round. */
 void fwd_dest_wake(fwd_dest_t *dest);
 
-/* 1 if one more event of that size may be held in memory. */
-int fwd_dest_has_room(const fwd_dest_t *dest, size_t bytes);
+/*
+ * 1 if one more event of that size may be held in memory.  For high lanes
+ * there is a quarter more room, so that they need not wait for it.
+ */
+int fwd_dest_has_room(const fwd_dest_t *dest, size_t bytes, unsigned high);
 
 /* Retries that may still be loaded. */
 uint32_t fwd_dest_retry_room(const fwd_dest_t *dest);

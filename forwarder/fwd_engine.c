@@ -383,6 +383,7 @@ fwd_engine_free(fwd_engine_t *engine)
     free(engine->shards);
     free(engine->dests);
     free(engine->stats);
+    fwd_candidate_free(&engine->candidate);
     fwd_reader_tape_free(&engine->tape);
     fwd_args_free(&engine->args);
 }

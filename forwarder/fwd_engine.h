@@ -19,6 +19,7 @@
 #include "fwd_script.h"
 #include "fwd_stats.h"
 #include "fwd_topology.h"
+#include "fwd_wanted.h"
 
 
 struct fwd_engine_s {
@@ -39,11 +40,13 @@ struct fwd_engine_s {
     uint32_t              dests_count;
     uv_timer_t            tick;
     fwd_post_t            ending;        /* posted next step of the end */
+    fwd_candidate_t       candidate;     /* the event being judged */
     uint64_t              stop_ms;       /* monotonic, end of patience */
     uint64_t              publish_ms;    /* monotonic, fwd_shared.c */
     void                (*stopped)(void *data);
     void                 *stopped_data;
 
+    unsigned              needs_person:1;    /* one of the destinations */
     unsigned              checked:1;     /* the server was looked at */
     unsigned              stopping:1;
     unsigned              releasing:1;   /* patience is over: leases go */

@@ -5,8 +5,8 @@
  * Events from replies.
  *
  * The text is scanned once, which proves that it is a JSON object and finds
- * the request id; it is never built up as a tree here, and goes to the
- * destinations as the slice it came in.
+ * the members that routing looks at; it is never built up as a tree here, and
+ * goes to the destinations as the slice it came in.
  */
 
 
@@ -31,21 +31,15 @@ typedef struct {
     martech_str_t         source;
     martech_str_t         text;
     martech_str_t         to;
-
-    /* slices of text */
-    martech_str_t         request_id;
-    martech_str_t         traceparent;
+    martech_str_t         body;
+    martech_str_t         replays;
 } fwd_event_fields_t;
 
 
 static void fwd_event_fields(fwd_event_fields_t *f, const redisReply *list);
 static const char *fwd_event_check(fwd_reader_tape_t *rt,
-    fwd_event_fields_t *f);
-static martech_str_t fwd_event_member(const fwd_reader_tape_t *rt,
-    uint32_t node, const char *name);
-static martech_str_t fwd_event_slice(const fwd_event_t *ev,
-    const fwd_event_fields_t *f, martech_str_t from);
-static int fwd_event_traceparent_valid(martech_str_t text);
+    const fwd_event_fields_t *f);
+static uint32_t fwd_event_number(martech_str_t text);
 static fwd_rc_t fwd_event_scan(fwd_reader_tape_t *rt, martech_str_t text);
 static int fwd_event_id_valid(martech_str_t id);
 static int fwd_event_source_valid(martech_str_t source);
@@ -124,10 +118,8 @@ fwd_event_read(fwd_reader_tape_t *rt, fwd_idmap_t *store,
 
     ev->bad = bad;
 
-    ev->request_id = fwd_event_slice(ev, &f, f.request_id);
-
-    if (fwd_event_traceparent_valid(f.traceparent)) {
-        ev->traceparent = fwd_event_slice(ev, &f, f.traceparent);
+    if (bad == NULL) {
+        fwd_event_members(rt, ev);
     }
 
     return ev;
@@ -193,6 +185,12 @@ fwd_event_fields(fwd_event_fields_t *f, const redisReply *list)
         } else if (strcmp(name->str, "to") == 0) {
             to = &f->to;
 
+        } else if (strcmp(name->str, "body") == 0) {
+            to = &f->body;
+
+        } else if (strcmp(name->str, "n") == 0) {
+            to = &f->replays;
+
         } else {
             continue;
         }
@@ -206,10 +204,8 @@ fwd_event_fields(fwd_event_fields_t *f, const redisReply *list)
 /* NULL if all is well, else the reason. */
 
 static const char *
-fwd_event_check(fwd_reader_tape_t *rt, fwd_event_fields_t *f)
+fwd_event_check(fwd_reader_tape_t *rt, const fwd_event_fields_t *f)
 {
-    uint32_t  node;
-
     if (f->version.len != sizeof(MARTECH_FORMAT_VERSION) - 1
         || memcmp(f->version.data, MARTECH_FORMAT_VERSION, f->version.len)
            != 0)
@@ -235,86 +231,7 @@ fwd_event_check(fwd_reader_tape_t *rt, fwd_event_fields_t *f)
         return "event";
     }
 
-    node = martech_json_pointer(&rt->tape, 0, "/context/martech");
-
-    if (node != MARTECH_JSON_NONE) {
-        f->request_id = fwd_event_member(rt, node, "/requestId");
-        f->traceparent = fwd_event_member(rt, node, "/traceparent");
-    }
-
     return NULL;
-}
-
-
-static martech_str_t
-fwd_event_member(const fwd_reader_tape_t *rt, uint32_t node,
-    const char *name)
-{
-    martech_str_t  none;
-
-    node = martech_json_pointer(&rt->tape, node, name);
-
-    if (node != MARTECH_JSON_NONE
-        && rt->tape.nodes[node].kind == MARTECH_JSON_STRING
-        && !(rt->tape.nodes[node].flags & MARTECH_JSON_VALUE_ESCAPED))
-    {
-        return martech_json_slice(&rt->tape, node);
-    }
-
-    memset(&none, 0, sizeof(none));
-
-    return none;
-}
-
-
-/* The same place in the event's own copy of the text. */
-
-static martech_str_t
-fwd_event_slice(const fwd_event_t *ev, const fwd_event_fields_t *f,
-    martech_str_t from)
-{
-    if (from.len != 0) {
-        from.data = ev->text.data + (from.data - f->text.data);
-    }
-
-    return from;
-}
-
-
-/*
- * It becomes a header of a request, so nothing passes but what W3C Trace
- * Context has in version 00.
- */
-
-static int
-fwd_event_traceparent_valid(martech_str_t text)
-{
-    size_t         i;
-    unsigned char  c;
-
-    if (text.len != FWD_EVENT_TRACEPARENT || text.data[0] != '0'
-        || text.data[1] != '0')
-    {
-        return 0;
-    }
-
-    for (i = 0; i < text.len; i++) {
-        c = text.data[i];
-
-        if (i == 2 || i == 35 || i == 52) {
-            if (c != '-') {
-                return 0;
-            }
-
-            continue;
-        }
-
-        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) {
-            return 0;
-        }
-    }
-
-    return 1;
 }
 
 
@@ -410,7 +327,7 @@ fwd_event_create(fwd_idmap_t *store, fwd_id_t id,
     unsigned char  *p;
 
     size = sizeof(fwd_event_t) + f->id.len + f->source.len + f->text.len
-           + f->to.len;
+           + f->to.len + f->body.len;
 
     if (size > UINT32_MAX) {
         return NULL;
@@ -433,6 +350,8 @@ fwd_event_create(fwd_idmap_t *store, fwd_id_t id,
     ev->message_id = fwd_event_copy(&p, f->id);
     ev->source = fwd_event_copy(&p, f->source);
     ev->to = fwd_event_copy(&p, f->to);
+    ev->body = fwd_event_copy(&p, f->body);
+    ev->replays = fwd_event_number(f->replays);
 
     if (fwd_idmap_add(store, id, ev) != FWD_OK) {
         free(ev);
@@ -440,6 +359,29 @@ fwd_event_create(fwd_idmap_t *store, fwd_id_t id,
     }
 
     return ev;
+}
+
+
+/* What is no number counts as none: it is only told to people. */
+
+static uint32_t
+fwd_event_number(martech_str_t text)
+{
+    size_t    i;
+    uint32_t  n;
+
+    n = 0;
+
+    for (i = 0; i < text.len && i < 9; i++) {
+
+        if (text.data[i] < '0' || text.data[i] > '9') {
+            return 0;
+        }
+
+        n = n * 10 + (uint32_t) (text.data[i] - '0');
+    }
+
+    return n;
 }
 
 

@@ -15,6 +15,10 @@
 #include "fwd_id.h"
 
 
+/* Of an ID only so much counts: the products fit into a double. */
+#define FWD_ID_DIGEST_MS     (1 << 21)
+#define FWD_ID_DIGEST_SEQ    (1 << 16)
+
 #define FWD_IDMAP_SIZE_MIN   16
 #define FWD_IDMAP_SIZE_KEEP  1024        /* an emptied map above this size
                                             gives its memory back */
@@ -22,6 +26,7 @@
 
 static fwd_rc_t fwd_id_number(uint64_t *n, const char **p, const char *end);
 static size_t fwd_id_digits(char *out, uint64_t n);
+static uint64_t fwd_id_exact(uint64_t n);
 static uint32_t fwd_idmap_home(const fwd_idmap_t *map, fwd_id_t id);
 static fwd_rc_t fwd_idmap_grow(fwd_idmap_t *map);
 static void fwd_idmap_put(fwd_idmap_t *map, fwd_id_t id, void *value);
@@ -131,6 +136,36 @@ fwd_id_compare(fwd_id_t a, fwd_id_t b)
     }
 
     return 0;
+}
+
+
+uint64_t
+fwd_id_digest(fwd_id_t id)
+{
+    return ((fwd_id_exact(id.ms) % FWD_ID_DIGEST_MS) * 1103515245
+            + (fwd_id_exact(id.seq) % FWD_ID_DIGEST_SEQ) * 2654435761)
+           & UINT32_MAX;
+}
+
+
+/* A double holds no more than 53 bits; no clock gives IDs so large. */
+
+static uint64_t
+fwd_id_exact(uint64_t n)
+{
+    int  bits;
+
+    if (n < (1ULL << 53)) {
+        return n;
+    }
+
+    bits = 11 - __builtin_clzll(n);
+
+    /* to the nearest, halves to the even one */
+
+    n += (1ULL << (bits - 1)) - 1 + ((n >> bits) & 1);
+
+    return n >> bits << bits;
 }
 
 

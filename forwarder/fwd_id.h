@@ -35,6 +35,12 @@ size_t fwd_id_format(char *out, fwd_id_t id);
 /* Less than 0, 0 or greater, as a stands before, at or behind b. */
 int fwd_id_compare(fwd_id_t a, fwd_id_t b);
 
+/*
+ * What an ID adds to a digest of the ledger, docs/SPEC.md section 4: below
+ * 2^32, and the same as the scripts compute with the doubles of Lua.
+ */
+uint64_t fwd_id_digest(fwd_id_t id);
+
 /* The smallest ID behind this one. */
 fwd_id_t fwd_id_next(fwd_id_t id);
 
@@ -42,19 +48,6 @@ static inline int
 fwd_id_is_zero(fwd_id_t id)
 {
     return id.ms == 0 && id.seq == 0;
-}
-
-
-/*
- * What an ID adds to the digests of the ledger (docs/SPEC.md section 4): so
- * small that sums of it are exact in doubles, which is what Lua has.
- */
-
-static inline uint64_t
-fwd_id_digest(fwd_id_t id)
-{
-    return ((id.ms & 0x1fffff) * 1103515245 + (id.seq & 0xffff) * 2654435761U)
-           & 0xffffffff;
 }
 
 

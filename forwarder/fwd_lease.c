@@ -154,7 +154,7 @@ fwd_lease_claimed(fwd_shard_t *shard, uint64_t epoch, uint64_t previous)
 
     fwd_shard_set(shard, FWD_SHARD_RECOVERING);
 
-    for (i = 0; i < engine->dests_count; i++) {
+    for (i = 0; i < shard->queues_count; i++) {
         fwd_queue_start(&shard->queues[i]);
     }
 

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fwd_identity.h"
 #include "fwd_load.h"
 #include "fwd_shard.h"
 
@@ -354,5 +355,9 @@ fwd_load_missing(fwd_load_t *load, fwd_id_t last)
 static void
 fwd_load_finish(fwd_load_t *load)
 {
+    if (!load->failed && fwd_identity_of_load(load) == FWD_AGAIN) {
+        return;
+    }
+
     load->done(load);
 }

@@ -122,8 +122,8 @@ static const char *const  fwd_lua[FWD_SCRIPT_COUNT] = {
 
     [FWD_SCRIPT_RECOVER] =
     FWD_LUA_FENCE
-    FWD_LUA_PERMIT
     FWD_LUA_BEFORE
+    FWD_LUA_PERMIT
     FWD_LUA_COUNT
     "local made = 0\n"
     "local r = redis.pcall('XGROUP', 'CREATE', KEYS[3], ARGV[2], '0',\n"
@@ -136,8 +136,9 @@ static const char *const  fwd_lua[FWD_SCRIPT_COUNT] = {
 
     /*
      * A watermark above all that the stream has ever had is of a stream that
-     * was deleted, or of a master that had more than its successor.  New
-     * entries below it would be taken for routed ones.
+     * was deleted, or of a master that had more than its successor.  Entries
+     * below it would be taken for routed ones, so it goes: what was routed and
+     * is pending all the same comes twice, and nothing is lost.
      */
 
     "local reset = ''\n"
@@ -147,7 +148,7 @@ static const char *const  fwd_lua[FWD_SCRIPT_COUNT] = {
     "  for i = 1, #info, 2 do\n"
     "    if info[i] == 'last-generated-id' and before(info[i + 1], last)\n"
     "    then\n"
-    "      redis.call('HSET', KEYS[2], 'last', info[i + 1])\n"
+    "      redis.call('HDEL', KEYS[2], 'last')\n"
     "      count('reset', 1)\n"
     "      reset = last .. ' ' .. info[i + 1]\n"
     "    end\n"
@@ -181,85 +182,92 @@ static const char *const  fwd_lua[FWD_SCRIPT_COUNT] = {
     "return { c[1], #c[2], #gone, made, reset }\n",
 
     /*
-     * A pointer under an ID that is not greater than the last of q is
-     * refused, and that means "routed already" only because entries are
-     * routed in order.  An older entry can be pending: a stopped owner that
+     * Entries are routed in the order of their IDs, so "last" says which ones
+     * were.  An older entry can be pending all the same: a stopped owner that
      * woke up has read it.  Then nothing is done but to say so.
      *
-     * A fault (a key of a wrong type) leaves the events pending: what was
-     * written so far is counted, and refused the next time.
+     * Everything that can be of a wrong type is looked at before the first
+     * write.  What q refuses after that (its last ID is greater: the stream
+     * was deleted, or a clock went back) is no sign of having been routed:
+     * it goes to retry, due now.
      */
 
     [FWD_SCRIPT_ROUTE] =
     FWD_LUA_FENCE
     FWD_LUA_BEFORE
     "local n = tonumber(ARGV[4])\n"
-    "local at = 5 + n\n"
-    "local dests = #KEYS - 4\n"
-    "local fault\n"
-    "local after = {}\n"
-    "for d = 1, dests do\n"
-    "  after[d] = at\n"
-    "  if ARGV[at + 1] == '*' then at = at + 2\n"
-    "  else at = at + 2 + tonumber(ARGV[at + 1]) end\n"
-    "end\n"
-    "local first = n > 0 and ARGV[5] or ARGV[at]\n"
-    "if n > 0 and ARGV[at] and before(ARGV[at], first) then\n"
-    "  first = ARGV[at]\n"
-    "end\n"
     "local p = redis.call('XPENDING', KEYS[3], ARGV[2])\n"
-    "if p[2] and before(p[2], first) then return 'PENDING' end\n"
-    FWD_LUA_PERMIT
-    FWD_LUA_COUNT
-    "local answer = { n }\n"
-    "local fresh = {}\n"
-    "local function put(d, j)\n"
-    "  local r = redis.pcall('XADD', KEYS[4 + d], ARGV[4 + j], '', '')\n"
-    "  if type(r) ~= 'table' then\n"
-    "    fresh[j] = true\n"
-    "    return 1\n"
-    "  end\n"
-    "  if not string.find(r.err, 'equal or smaller', 1, true) then\n"
-    "    fault = r\n"
-    "  end\n"
-    "  answer[#answer + 1] = d\n"
-    "  answer[#answer + 1] = j\n"
-    "  return 0\n"
+    "if p[2] and before(p[2], ARGV[5]) then return 'PENDING' end\n"
+    "local last = redis.call('HGET', KEYS[2], 'last')\n"
+    "if last and not before(last, ARGV[5]) then\n"
+    "  local k = 1\n"
+    "  while k < n and not before(last, ARGV[5 + k]) do k = k + 1 end\n"
+    "  redis.call('XACK', KEYS[3], ARGV[2], unpack(ARGV, 5, 4 + k))\n"
+    "  return { -1, k }\n"
     "end\n"
-    "for d = 1, dests do\n"
-    "  local added, i = 0, after[d]\n"
-    "  if ARGV[i + 1] == '*' then\n"
-    "    for j = 1, n do added = added + put(d, j) end\n"
-    "  else\n"
-    "    for j = i + 2, i + 1 + tonumber(ARGV[i + 1]) do\n"
-    "      added = added + put(d, tonumber(ARGV[j]))\n"
-    "    end\n"
-    "  end\n"
-    "  count('routed:' .. ARGV[i], added)\n"
+    "local fault\n"
+    "local function check(...)\n"
+    "  local r = redis.pcall(...)\n"
+    "  if type(r) == 'table' and r.err then fault = r end\n"
+    "end\n"
+    "local at = 5 + n\n"
+    "local bad = tonumber(ARGV[at])\n"
+    "local links = tonumber(ARGV[at + 1 + 5 * bad])\n"
+    "if bad > 0 then check('XLEN', KEYS[4]) end\n"
+    "if links > 0 then check('HLEN', KEYS[5]) end\n"
+    "check('STRLEN', KEYS[6])\n"
+    "for k = 7, #KEYS, 2 do\n"
+    "  check('XLEN', KEYS[k])\n"
+    "  check('ZCARD', KEYS[k + 1])\n"
     "end\n"
     "if fault then return fault end\n"
-    "if n > 0 and #answer == 1 then\n"
-    "  count('in', redis.call('XACK', KEYS[3], ARGV[2],\n"
-    "                         unpack(ARGV, 5, 4 + n)))\n"
-    "else\n"
-
-    /* the group was made anew: what has no new pointer was counted once */
-
-    "  local added = 0\n"
-    "  for j = 1, n do\n"
-    "    local acked = redis.call('XACK', KEYS[3], ARGV[2], ARGV[4 + j])\n"
-    "    if fresh[j] then added = added + acked end\n"
-    "  end\n"
-    "  count('in', added)\n"
+    FWD_LUA_PERMIT
+    FWD_LUA_COUNT
+    "for i = at + 1, at + 5 * bad, 5 do\n"
+    "  redis.call('XADD', KEYS[4], '*', 'event', ARGV[i],\n"
+    "             'id', ARGV[i + 1], 'src', ARGV[i + 2],\n"
+    "             'e', ARGV[i + 3], 'reason', ARGV[i + 4],\n"
+    "             'status', 0, 'attempts', 0, 'at', ARGV[3])\n"
     "end\n"
-    "for i = at, #ARGV, 5 do\n"
-    "  if redis.call('XACK', KEYS[3], ARGV[2], ARGV[i]) == 1 then\n"
-    "    redis.call('XADD', KEYS[4], '*', 'event', ARGV[i],\n"
-    "               'id', ARGV[i + 1], 'src', ARGV[i + 2],\n"
-    "               'e', ARGV[i + 3], 'reason', ARGV[i + 4],\n"
-    "               'status', 0, 'attempts', 0, 'at', ARGV[3])\n"
-    "    count('bad', 1)\n"
+    "at = at + 2 + 5 * bad\n"
+    "local relinked = 0\n"
+    "for i = at, at + 2 * links - 1, 2 do\n"
+    "  local old = redis.call('HGET', KEYS[5], ARGV[i])\n"
+    "  if old ~= ARGV[i + 1] then\n"
+    "    if old then relinked = relinked + 1 end\n"
+    "    redis.call('HSET', KEYS[5], ARGV[i], ARGV[i + 1])\n"
     "  end\n"
+    "end\n"
+    "count('relinked', relinked)\n"
+    "at = at + 2 * links\n"
+    "local answer = { n, 0 }\n"
+    "if ARGV[at] ~= '' then\n"
+    "  answer[2] = redis.call('APPEND', KEYS[6], ARGV[at])\n"
+    "  redis.call('PEXPIRE', KEYS[6], ARGV[at + 1])\n"
+    "end\n"
+    "at = at + 2\n"
+    "local function put(k, j)\n"
+    "  local r = redis.pcall('XADD', KEYS[k], ARGV[4 + j], '', '')\n"
+    "  if type(r) == 'table' then\n"
+    "    redis.call('ZADD', KEYS[k + 1], ARGV[3], ARGV[4 + j])\n"
+    "    answer[#answer + 1] = (k - 5) / 2\n"
+    "    answer[#answer + 1] = j\n"
+    "  end\n"
+    "end\n"
+    "for k = 7, #KEYS, 2 do\n"
+    "  if ARGV[at] == '*' then\n"
+    "    for j = 1, n do put(k, j) end\n"
+    "    at = at + 1\n"
+    "  else\n"
+    "    local last = at + tonumber(ARGV[at])\n"
+    "    for i = at + 1, last do put(k, tonumber(ARGV[i])) end\n"
+    "    at = last + 1\n"
+    "  end\n"
+    "end\n"
+    "redis.call('XACK', KEYS[3], ARGV[2], unpack(ARGV, 5, 4 + n))\n"
+    "redis.call('HSET', KEYS[2], 'last', ARGV[4 + n])\n"
+    "for i = at, #ARGV, 2 do\n"
+    "  redis.call('HINCRBY', KEYS[2], ARGV[i], ARGV[i + 1])\n"
     "end\n"
     "return answer\n",
 

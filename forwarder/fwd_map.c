@@ -11,6 +11,8 @@
  */
 
 
+#include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,12 +33,22 @@ struct fwd_map_s {
 };
 
 
+struct fwd_map_event_s {
+    jv                    value;
+    unsigned              some:1;        /* value holds an event */
+};
+
+
 typedef struct {
     fwd_report_t         *report;
     const char           *file;
 } fwd_map_errors_t;
 
 
+static fwd_rc_t fwd_map_build(fwd_map_t **out, jv settings,
+    const char *source, const char *file, fwd_report_t *report);
+static jv fwd_map_input(const fwd_map_t *map, jv event, const char *person,
+    uint64_t now_ms);
 static jv fwd_map_settings(const fwd_dest_conf_t *conf);
 static void fwd_map_compile_error(void *data, jv msg);
 static void fwd_map_run_error(void *data, jv msg);
@@ -72,8 +84,28 @@ fwd_map_create(fwd_map_t **out, const fwd_dest_conf_t *conf,
 
 
 fwd_rc_t
+fwd_map_create_when(fwd_map_t **out, const fwd_dest_conf_t *conf,
+    fwd_report_t *report)
+{
+    char  name[FWD_NAME_MAX + 32];
+
+    (void) snprintf(name, sizeof(name), "destinations.%s.when", conf->name);
+
+    return fwd_map_build(out, jv_invalid(), conf->wanted.when, name, report);
+}
+
+
+fwd_rc_t
 fwd_map_compile(fwd_map_t **out, const fwd_dest_conf_t *conf,
     const char *source, const char *file, fwd_report_t *report)
+{
+    return fwd_map_build(out, fwd_map_settings(conf), source, file, report);
+}
+
+
+static fwd_rc_t
+fwd_map_build(fwd_map_t **out, jv settings, const char *source,
+    const char *file, fwd_report_t *report)
 {
     int                ok;
     size_t             errors;
@@ -86,11 +118,12 @@ fwd_map_compile(fwd_map_t **out, const fwd_dest_conf_t *conf,
 
     map = calloc(1, sizeof(fwd_map_t));
     if (map == NULL) {
+        jv_free(settings);
         fwd_report(report, file, 0, "out of memory");
         return FWD_ERROR;
     }
 
-    map->settings = fwd_map_settings(conf);
+    map->settings = settings;
 
     map->jq = jq_init();
     if (map->jq == NULL) {
@@ -116,7 +149,7 @@ fwd_map_compile(fwd_map_t **out, const fwd_dest_conf_t *conf,
 
     if (!ok) {
         if (report->count == errors) {
-            fwd_report(report, sink.file, 0, "is no valid jq program");
+            fwd_report(report, file, 0, "is no valid jq program");
         }
 
         fwd_map_destroy(map);
@@ -226,9 +259,118 @@ fwd_map_run_error(void *data, jv msg)
 }
 
 
+int
+fwd_map_needs_person(const char *program)
+{
+    char         c;
+    const char  *p;
+
+    for (p = strstr(program, "person"); p != NULL; p = strstr(p, "person")) {
+        c = (p == program) ? ' ' : p[-1];
+        p += 6;
+
+        if (!isalnum((unsigned char) c) && c != '_'
+            && !isalnum((unsigned char) *p) && *p != '_')
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* Takes the event. */
+
+static jv
+fwd_map_input(const fwd_map_t *map, jv event, const char *person,
+    uint64_t now_ms)
+{
+    jv  input;
+
+    input = jv_object_set(jv_object(), jv_string("event"), event);
+
+    if (jv_is_valid(map->settings)) {
+        input = jv_object_set(input, jv_string("settings"),
+                              jv_copy(map->settings));
+    }
+
+    input = jv_object_set(input, jv_string("now"),
+                          jv_number((double) now_ms / 1000));
+
+    return jv_object_set(input, jv_string("person"),
+                         person ? jv_string(person) : jv_null());
+}
+
+
+fwd_map_event_t *
+fwd_map_event_create(void)
+{
+    return calloc(1, sizeof(fwd_map_event_t));
+}
+
+
+void
+fwd_map_event_destroy(fwd_map_event_t *parsed)
+{
+    if (parsed != NULL) {
+        fwd_map_event_forget(parsed);
+        free(parsed);
+    }
+}
+
+
+void
+fwd_map_event_forget(fwd_map_event_t *parsed)
+{
+    if (parsed->some) {
+        jv_free(parsed->value);
+        parsed->some = 0;
+    }
+}
+
+
 fwd_rc_t
-fwd_map_run(fwd_map_t *map, martech_str_t event, uint64_t now_ms,
-    fwd_map_record_pt record, void *data, fwd_error_t *err)
+fwd_map_test(fwd_map_t *map, fwd_map_event_t *parsed, martech_str_t event,
+    const char *person, uint64_t now_ms, int *passed)
+{
+    jv        value;
+    fwd_rc_t  rc;
+
+    if (!parsed->some) {
+        parsed->value = jv_parse_sized((const char *) event.data,
+                                       (int) event.len);
+        parsed->some = 1;
+    }
+
+    if (!jv_is_valid(parsed->value)) {
+        return FWD_ERROR;
+    }
+
+    jq_start(map->jq, fwd_map_input(map, jv_copy(parsed->value), person,
+                                    now_ms), 0);
+
+    value = jq_next(map->jq);
+    rc = FWD_OK;
+
+    if (!jv_is_valid(value)
+        && (jv_invalid_has_msg(jv_copy(value)) || jq_halted(map->jq)))
+    {
+        rc = FWD_ERROR;
+    }
+
+    *passed = (jv_get_kind(value) == JV_KIND_TRUE);
+
+    jv_free(value);
+    jq_start(map->jq, jv_null(), 0);
+
+    return rc;
+}
+
+
+fwd_rc_t
+fwd_map_run(fwd_map_t *map, martech_str_t event, const char *person,
+    uint64_t now_ms, fwd_map_record_pt record, void *data, fwd_error_t *err)
 {
     jv        input, value;
     unsigned  n;
@@ -241,11 +383,7 @@ fwd_map_run(fwd_map_t *map, martech_str_t event, uint64_t now_ms,
         return fwd_error(err, "event cannot be parsed by jq");
     }
 
-    input = jv_object_set(jv_object(), jv_string("event"), value);
-    input = jv_object_set(input, jv_string("settings"),
-                          jv_copy(map->settings));
-    input = jv_object_set(input, jv_string("now"),
-                          jv_number((double) now_ms / 1000));
+    input = fwd_map_input(map, value, person, now_ms);
 
     jq_start(map->jq, input, 0);
 

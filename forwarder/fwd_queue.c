@@ -43,6 +43,15 @@ fwd_queue_init(fwd_queue_t *queue, fwd_shard_t *shard, fwd_dest_t *dest)
 
 
 void
+fwd_queue_pair(fwd_queue_t *normal, fwd_queue_t *high)
+{
+    normal->lane = high;
+    high->lane = normal;
+    high->high = 1;
+}
+
+
+void
 fwd_queue_cleanup(fwd_queue_t *queue)
 {
     fwd_queue_drop(queue);
@@ -202,7 +211,9 @@ fwd_queue_offer(fwd_queue_t *queue, fwd_event_t *ev)
 
     item = NULL;
 
-    if (!queue->behind && fwd_dest_has_room(queue->dest, ev->size)) {
+    if (!queue->behind
+        && fwd_dest_has_room(queue->dest, ev->size, queue->high))
+    {
         item = fwd_item_create(queue, ev);
     }
 
@@ -237,7 +248,8 @@ fwd_queue_add_fresh(fwd_queue_t *queue, fwd_item_t *item, int front)
     item->waiting = 1;
 
     if (fwd_list_empty(&queue->fresh)) {
-        fwd_list_push(&dest->ready, &queue->ready);
+        fwd_list_push(queue->high ? &dest->ready_high : &dest->ready,
+                      &queue->ready);
     }
 
     if (dest->fresh_count == 0) {

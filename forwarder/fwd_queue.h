@@ -85,8 +85,10 @@ typedef struct {
 struct fwd_queue_s {
     fwd_shard_t          *shard;
     fwd_dest_t           *dest;
+    fwd_queue_t          *lane;          /* of a normal queue its high lane,
+                                            and the other way round */
     fwd_key_t             q;
-    fwd_key_t             retry;
+    fwd_key_t             retry;         /* of both lanes */
     fwd_key_t             try;
     fwd_key_t             dead;
 
@@ -113,6 +115,8 @@ struct fwd_queue_s {
                                             fresh is not empty */
     fwd_post_t            flush;
 
+    unsigned              high:1;        /* goes before others; its retries
+                                            are in the normal lane */
     unsigned              behind:1;      /* Redis has pointers after loaded */
     unsigned              rewound:1;     /* during the load: start again */
     unsigned              retry_known:1; /* retry_min is a true bound */
@@ -126,6 +130,9 @@ struct fwd_queue_s {
 /* Sets up and tears down the memory; keys live as long as the shard. */
 void fwd_queue_init(fwd_queue_t *queue, fwd_shard_t *shard, fwd_dest_t *dest);
 void fwd_queue_cleanup(fwd_queue_t *queue);
+
+/* Makes the second the high lane of the first. */
+void fwd_queue_pair(fwd_queue_t *normal, fwd_queue_t *high);
 
 /*
  * The shard is ours (again): all of q and retry is looked at from the start;
@@ -188,6 +195,12 @@ void fwd_queue_fetch_due(fwd_queue_t *queue);
  */
 void fwd_queue_retry_adding(fwd_queue_t *queue, fwd_id_t id);
 void fwd_queue_retry_added(fwd_queue_t *queue, const fwd_item_t *item);
+
+/* fwd_retry.c: Redis may have retries that nobody told us of. */
+void fwd_queue_retry_doubt(fwd_queue_t *queue);
+
+/* fwd_retry.c: Redis has a retry that is due then. */
+void fwd_queue_retry_due(fwd_queue_t *queue, uint64_t due_ms);
 
 /*
  * fwd_retry.c: makes retry_min exact in the background, if it is not known

@@ -58,7 +58,8 @@ fwd_queue_fetch_due(fwd_queue_t *queue)
     fwd_load_t    *load;
     fwd_engine_t  *engine;
 
-    if (queue->retry_load != NULL || !fwd_shard_owned(queue->shard)
+    if (queue->high || queue->retry_load != NULL
+        || !fwd_shard_owned(queue->shard)
         || fwd_core_now_ms(queue->shard->engine->core) < queue->load_ms)
     {
         return;
@@ -242,7 +243,8 @@ fwd_retry_take(fwd_load_t *load, const redisReply *reply, uint32_t max)
         if (member->type != REDIS_REPLY_STRING
             || score->type != REDIS_REPLY_STRING
             || fwd_id_parse(&id, member->str, (size_t) member->len) != FWD_OK
-            || fwd_idmap_get(&queue->items, id) != NULL)
+            || fwd_idmap_get(&queue->items, id) != NULL
+            || fwd_idmap_get(&queue->lane->items, id) != NULL)
         {
             continue;
         }
@@ -450,6 +452,10 @@ fwd_retry_loaded(fwd_load_t *load)
 void
 fwd_queue_retry_adding(fwd_queue_t *queue, fwd_id_t id)
 {
+    if (queue->high) {
+        queue = queue->lane;
+    }
+
     fwd_retry_bound(&queue->retry_min, queue->retry_some, id);
     queue->retry_some = 1;
 
@@ -463,9 +469,32 @@ fwd_queue_retry_adding(fwd_queue_t *queue, fwd_id_t id)
 void
 fwd_queue_retry_added(fwd_queue_t *queue, const fwd_item_t *item)
 {
-    if ((uint64_t) item->due < queue->due_ms) {
-        queue->due_ms = (uint64_t) item->due;
-        fwd_dest_due(queue->dest, queue->due_ms);
+    fwd_queue_retry_due(queue, (uint64_t) item->due);
+}
+
+
+void
+fwd_queue_retry_doubt(fwd_queue_t *queue)
+{
+    if (!queue->high) {
+        queue->retry_known = 0;
+        queue->scan_valid = 0;
+        queue->due_ms = 0;
+        queue->dest->due_ms = 0;
+    }
+}
+
+
+void
+fwd_queue_retry_due(fwd_queue_t *queue, uint64_t due_ms)
+{
+    if (queue->high) {
+        queue = queue->lane;
+    }
+
+    if (due_ms < queue->due_ms) {
+        queue->due_ms = due_ms;
+        fwd_dest_due(queue->dest, due_ms);
     }
 }
 

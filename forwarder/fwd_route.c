@@ -2,12 +2,12 @@
 /*
  * Copyright (C) ngx_martech_module contributors
  *
- * Routing: which destinations an event goes to, and the step that writes
- * the pointers.
+ * Routing: entries that were read and not routed, and the step that writes
+ * their pointers.
  *
  * One route step of a shard is under way at a time.  Two could arrive in the
  * wrong order of success: if the first failed and the second did not, the
- * pointers of the first would be refused for ever as too old.
+ * entries of the first would be taken for routed.
  */
 
 
@@ -15,8 +15,10 @@
 #include <string.h>
 
 #include "fwd_dest.h"
+#include "fwd_identity.h"
 #include "fwd_reader.h"
-#include "fwd_shard.h"
+#include "fwd_remember.h"
+#include "fwd_route.h"
 
 
 #define FWD_ROUTE_RING_MIN  64
@@ -24,17 +26,19 @@
 
 
 static fwd_rc_t fwd_route_grow(fwd_shard_t *shard);
-static fwd_event_t *fwd_route_event(const fwd_shard_t *shard, uint32_t n);
 static void fwd_route_check(const fwd_shard_t *shard, fwd_event_t *ev);
-static int fwd_route_selected(const fwd_dest_t *dest, const fwd_event_t *ev);
-static uint32_t fwd_route_args(fwd_shard_t *shard, fwd_args_t *args);
-static void fwd_route_args_dest(fwd_shard_t *shard, fwd_args_t *args,
-    const fwd_dest_t *dest, uint32_t count);
 static void fwd_route_reply(void *data, redisReply *reply);
-static void fwd_route_done(fwd_shard_t *shard, const redisReply *reply);
+static void fwd_route_failed(fwd_shard_t *shard, fwd_rc_t rc,
+    const redisReply *reply);
+static void fwd_route_skip(fwd_shard_t *shard, uint32_t count);
+static void fwd_route_done(fwd_shard_t *shard, fwd_route_step_t *step,
+    const redisReply *reply);
+static fwd_event_t *fwd_route_take(fwd_shard_t *shard);
+static void fwd_route_refused(fwd_route_step_t *step,
+    const redisReply *reply);
+static void fwd_route_offer(const fwd_route_step_t *step, uint32_t n,
+    fwd_event_t *ev);
 static void fwd_route_bad(fwd_shard_t *shard, const fwd_event_t *ev);
-static void fwd_route_offer(fwd_shard_t *shard, fwd_event_t *ev,
-    uint32_t position, const redisReply *reply);
 
 
 void
@@ -68,12 +72,37 @@ fwd_shard_forget_unrouted(fwd_shard_t *shard)
     uint32_t  i;
 
     for (i = 0; i < shard->unrouted_count; i++) {
-        fwd_event_unref(fwd_route_event(shard, i));
+        fwd_event_unref(fwd_shard_unrouted(shard, i));
     }
 
     shard->unrouted_first = 0;
     shard->unrouted_count = 0;
-    shard->routing_count = 0;
+    shard->persons_count = 0;
+    shard->asking_stale = 1;
+
+    fwd_shard_forget_routing(shard);
+}
+
+
+void
+fwd_shard_forget_routing(fwd_shard_t *shard)
+{
+    uint32_t  i;
+
+    if (shard->routing == NULL) {
+        return;
+    }
+
+    /* what it does, or has done, is not known */
+
+    shard->routing->shard = NULL;
+    shard->routing = NULL;
+
+    fwd_seen_doubt(&shard->seen);
+
+    for (i = 0; i < shard->queues_count; i++) {
+        fwd_queue_retry_doubt(&shard->queues[i]);
+    }
 }
 
 
@@ -92,7 +121,7 @@ fwd_route_grow(fwd_shard_t *shard)
     }
 
     for (i = 0; i < shard->unrouted_count; i++) {
-        ring[i] = fwd_route_event(shard, i);
+        ring[i] = fwd_shard_unrouted(shard, i);
     }
 
     free(shard->unrouted);
@@ -105,8 +134,8 @@ fwd_route_grow(fwd_shard_t *shard)
 }
 
 
-static fwd_event_t *
-fwd_route_event(const fwd_shard_t *shard, uint32_t n)
+fwd_event_t *
+fwd_shard_unrouted(const fwd_shard_t *shard, uint32_t n)
 {
     return shard->unrouted[(shard->unrouted_first + n)
                            & (shard->unrouted_size - 1)];
@@ -126,184 +155,110 @@ fwd_route_check(const fwd_shard_t *shard, fwd_event_t *ev)
 }
 
 
-/* Where selection by source, name, consent and so on has its place. */
-
-static int
-fwd_route_selected(const fwd_dest_t *dest, const fwd_event_t *ev)
-{
-    return ev->to.len == 0
-           || (strlen(dest->conf->name) == ev->to.len
-               && memcmp(dest->conf->name, ev->to.data, ev->to.len) == 0);
-}
-
-
 void
 fwd_shard_route(void *data)
 {
-    uint32_t      count;
-    fwd_args_t   *args;
-    fwd_shard_t  *shard = data;
+    uint32_t           count;
+    uint64_t           bucket;
+    fwd_args_t        *args;
+    fwd_shard_t       *shard = data;
+    fwd_route_step_t  *step;
 
-    if (shard->unrouted_count == 0 || shard->routing_count != 0
+    if (shard->unrouted_count == 0 || shard->routing != NULL
         || shard->state < FWD_SHARD_REREADING || !fwd_shard_sendable(shard))
     {
         return;
     }
 
-    args = &shard->engine->args;
-    count = fwd_route_args(shard, args);
+    count = fwd_route_count(shard, &bucket);
 
-    if (fwd_args_send(args, shard->redis, fwd_route_reply, shard, 0)
-        == FWD_OK)
+    /* what came while links were asked for waits for the next step */
+
+    if (shard->persons_count != 0 && shard->persons_count < count) {
+        count = shard->persons_count;
+    }
+
+    if (fwd_remember_ready(shard, bucket) != FWD_OK
+        || fwd_identity_of_route(shard, count) != FWD_OK)
     {
-        shard->routing_count = count;
-    }
-}
-
-
-/* Builds the step for the first events and returns how many. */
-
-static uint32_t
-fwd_route_args(fwd_shard_t *shard, fwd_args_t *args)
-{
-    uint32_t       i, count, good_count;
-    fwd_event_t   *ev;
-    fwd_engine_t  *engine;
-
-    engine = shard->engine;
-    good_count = 0;
-
-    count = shard->unrouted_count < FWD_ROUTE_MAX ? shard->unrouted_count
-                                                  : FWD_ROUTE_MAX;
-
-    fwd_args_script(args, FWD_SCRIPT_ROUTE, 4 + engine->dests_count);
-    fwd_args_add(args, shard->owner.data, shard->owner.len);
-    fwd_args_add(args, shard->ledger.data, shard->ledger.len);
-    fwd_args_add(args, shard->in.data, shard->in.len);
-    fwd_args_add(args, shard->entry_dead.data, shard->entry_dead.len);
-
-    for (i = 0; i < engine->dests_count; i++) {
-        fwd_args_add(args, shard->queues[i].q.data, shard->queues[i].q.len);
-    }
-
-    for (i = 0; i < count; i++) {
-        good_count += (fwd_route_event(shard, i)->bad == NULL);
-    }
-
-    fwd_args_number(args, shard->epoch);
-    fwd_args_text(args, FWD_GROUP);
-    fwd_args_number(args, fwd_wall_ms());
-    fwd_args_number(args, good_count);
-
-    for (i = 0; i < count; i++) {
-        ev = fwd_route_event(shard, i);
-
-        if (ev->bad == NULL) {
-            fwd_args_id(args, ev->id);
-        }
-    }
-
-    for (i = 0; i < engine->dests_count; i++) {
-        fwd_route_args_dest(shard, args, &engine->dests[i], count);
-    }
-
-    for (i = 0; i < count; i++) {
-        ev = fwd_route_event(shard, i);
-
-        if (ev->bad != NULL) {
-            fwd_args_id(args, ev->id);
-            fwd_args_add(args, ev->message_id.data, ev->message_id.len);
-            fwd_args_add(args, ev->source.data, ev->source.len);
-            fwd_args_add(args, ev->text.data, ev->text.len);
-            fwd_args_text(args, ev->bad);
-        }
-    }
-
-    return count;
-}
-
-
-static void
-fwd_route_args_dest(fwd_shard_t *shard, fwd_args_t *args,
-    const fwd_dest_t *dest, uint32_t count)
-{
-    uint32_t      i, position, selected, good_count;
-    fwd_event_t  *ev;
-
-    selected = 0;
-    good_count = 0;
-
-    for (i = 0; i < count; i++) {
-        ev = fwd_route_event(shard, i);
-
-        if (ev->bad == NULL) {
-            good_count++;
-            selected += fwd_route_selected(dest, ev);
-        }
-    }
-
-    fwd_args_text(args, dest->conf->name);
-
-    if (selected == good_count) {
-        fwd_args_text(args, "*");
         return;
     }
 
-    fwd_args_number(args, selected);
-    position = 0;
-
-    for (i = 0; i < count; i++) {
-        ev = fwd_route_event(shard, i);
-
-        if (ev->bad != NULL) {
-            continue;
-        }
-
-        position++;
-
-        if (fwd_route_selected(dest, ev)) {
-            fwd_args_number(args, position);
-        }
+    step = fwd_route_step_create(shard, count, bucket);
+    if (step == NULL) {
+        return;                          /* the tick tries again */
     }
+
+    args = &shard->engine->args;
+    fwd_route_step_args(step, args);
+
+    if (fwd_args_send(args, shard->redis, fwd_route_reply, step, 0)
+        != FWD_OK)
+    {
+        fwd_route_step_free(step);
+        return;
+    }
+
+    shard->routing = step;
 }
 
 
 static void
 fwd_route_reply(void *data, redisReply *reply)
 {
-    fwd_rc_t      rc;
-    fwd_shard_t  *shard = data;
+    fwd_rc_t           rc;
+    fwd_shard_t       *shard;
+    fwd_route_step_t  *step = data;
 
+    shard = step->shard;
+
+    if (shard == NULL) {
+        fwd_route_step_free(step);       /* what was sent is forgotten */
+        return;
+    }
+
+    shard->routing = NULL;
     rc = fwd_script_result(shard->redis, reply);
 
-    if (rc == FWD_FENCED) {
+    if (rc == FWD_OK && reply->type == REDIS_REPLY_ARRAY
+        && reply->elements >= 2)
+    {
+        fwd_fail(shard->engine->core, FWD_FAIL_AFTER_ROUTE);
+
+        if (reply->element[0]->integer < 0) {
+            fwd_route_skip(shard, (uint32_t) reply->element[1]->integer);
+
+        } else {
+            fwd_route_done(shard, step, reply);
+        }
+
+    } else {
+        fwd_route_failed(shard, rc, reply);
+    }
+
+    fwd_route_step_free(step);
+}
+
+
+static void
+fwd_route_failed(fwd_shard_t *shard, fwd_rc_t rc, const redisReply *reply)
+{
+    switch (rc) {
+
+    case FWD_FENCED:
         fwd_shard_fenced(shard);
         return;
-    }
 
-    if (shard->routing_count == 0) {
-        return;                          /* what was sent is forgotten */
-    }
-
-    if (rc == FWD_OK && reply->type == REDIS_REPLY_ARRAY) {
-        fwd_fail(shard->engine->core, FWD_FAIL_AFTER_ROUTE);
-        fwd_route_done(shard, reply);
-        return;
-    }
-
-    shard->routing_count = 0;
-
-    if (rc == FWD_OK) {
+    case FWD_OK:
         fwd_shard_resync(shard, "an older entry is pending");
         return;
-    }
 
-    if (rc == FWD_ERROR) {
+    case FWD_ERROR:
         fwd_shard_error(shard, "route", reply);
 
-        /* the step may have written some pointers; a repeat has them refused
-           and would not offer them, so they are looked for in the queues */
+        /* such a step writes nothing; but should it have, it is found */
 
+        fwd_seen_doubt(&shard->seen);
         fwd_shard_rewind(shard);
 
         if (fwd_redis_is_error(reply, "NOGROUP")) {
@@ -311,41 +266,70 @@ fwd_route_reply(void *data, redisReply *reply)
         }
 
         return;                          /* the tick sends it again */
-    }
 
-    if (reply != NULL) {
-        fwd_post(shard->engine->core, &shard->route);
+    default:
+        fwd_seen_doubt(&shard->seen);
+
+        if (reply != NULL) {
+            fwd_post(shard->engine->core, &shard->route);
+        }
     }
 }
 
 
+/* These were routed before; nobody has offered them to the queues here. */
+
 static void
-fwd_route_done(fwd_shard_t *shard, const redisReply *reply)
+fwd_route_skip(fwd_shard_t *shard, uint32_t count)
 {
-    uint32_t      count, position;
-    fwd_event_t  *ev;
+    while (count-- > 0 && shard->unrouted_count != 0) {
+        fwd_event_unref(fwd_route_take(shard));
+    }
 
-    position = 0;
+    fwd_shard_rewind(shard);
 
-    for (count = shard->routing_count; count != 0; count--) {
-        ev = fwd_route_event(shard, 0);
+    fwd_post(shard->engine->core, &shard->route);
+    fwd_shard_reread(shard);
+}
 
-        shard->unrouted_first = (shard->unrouted_first + 1)
-                                & (shard->unrouted_size - 1);
-        shard->unrouted_count--;
 
-        if (ev->bad == NULL) {
-            position++;
-            fwd_route_offer(shard, ev, position, reply);
+static void
+fwd_route_done(fwd_shard_t *shard, fwd_route_step_t *step,
+    const redisReply *reply)
+{
+    uint32_t           i, good;
+    fwd_event_t       *ev;
+    fwd_loop_stats_t  *stats;
+
+    fwd_route_refused(step, reply);
+
+    if (step->prints_len != 0) {
+        fwd_remember_added(shard, step->bucket, step->prints,
+                           step->prints_len,
+                           (uint64_t) reply->element[1]->integer);
+    }
+
+    good = 0;
+
+    for (i = 0; i < step->count; i++) {
+        ev = fwd_route_take(shard);
+
+        if (step->kinds[i] == FWD_ROUTE_BAD) {
+            fwd_route_bad(shard, ev);
 
         } else {
-            fwd_route_bad(shard, ev);
+            fwd_route_offer(step, i, ev);
+            good++;
         }
 
         fwd_event_unref(ev);
     }
 
-    shard->routing_count = 0;
+    stats = shard->engine->stats;
+    stats->routed += good;
+    stats->duplicates += step->duplicates;
+    stats->refused += step->refused;
+
     shard->dirty = 1;
 
     if (shard->unrouted_count != 0) {
@@ -356,6 +340,82 @@ fwd_route_done(fwd_shard_t *shard, const redisReply *reply)
     }
 
     fwd_reader_begin(shard);
+}
+
+
+static fwd_event_t *
+fwd_route_take(fwd_shard_t *shard)
+{
+    fwd_event_t  *ev;
+
+    ev = fwd_shard_unrouted(shard, 0);
+
+    shard->unrouted_first = (shard->unrouted_first + 1)
+                            & (shard->unrouted_size - 1);
+    shard->unrouted_count--;
+
+    if (shard->persons_count != 0) {
+        shard->persons_count--;
+    }
+
+    return ev;
+}
+
+
+/* Pointers that went to the retry set: not offered, but loaded from there. */
+
+static void
+fwd_route_refused(fwd_route_step_t *step, const redisReply *reply)
+{
+    size_t        i;
+    uint32_t      n, k;
+    fwd_queue_t  *queue;
+    fwd_shard_t  *shard;
+
+    shard = step->shard;
+
+    for (i = 2; i + 1 < reply->elements; i += 2) {
+        k = (uint32_t) reply->element[i]->integer - 1;
+        n = (uint32_t) reply->element[i + 1]->integer - 1;
+
+        if (k >= step->queues_count || n >= step->count) {
+            continue;
+        }
+
+        k = step->queues[k];
+        queue = &shard->queues[k];
+        fwd_route_verdicts(step, k % step->dests_count)[n]
+                                                       = FWD_VERDICT_NONE;
+
+        fwd_queue_retry_adding(queue, fwd_shard_unrouted(shard, n)->id);
+        fwd_queue_retry_due(queue, fwd_wall_ms());
+    }
+
+    if (reply->elements > 2) {
+        fwd_log(shard->engine->core->log, FWD_LOG_WARN,
+                "events are older than those routed before, sent as retries",
+                fwd_kv_int("shard", shard->index),
+                fwd_kv_int("count", (reply->elements - 2) / 2));
+    }
+}
+
+
+static void
+fwd_route_offer(const fwd_route_step_t *step, uint32_t n, fwd_event_t *ev)
+{
+    uint8_t   verdict;
+    uint32_t  d;
+
+    for (d = 0; d < step->dests_count; d++) {
+        verdict = fwd_route_verdicts(step, d)[n];
+
+        if (verdict == FWD_VERDICT_NORMAL) {
+            fwd_queue_offer(&step->shard->queues[d], ev);
+
+        } else if (verdict == FWD_VERDICT_HIGH) {
+            fwd_queue_offer(&step->shard->queues[step->dests_count + d], ev);
+        }
+    }
 }
 
 
@@ -376,38 +436,4 @@ fwd_route_bad(fwd_shard_t *shard, const fwd_event_t *ev)
             fwd_kv_int("shard", shard->index),
             fwd_kv_text("reason", ev->bad),
             fwd_kv_int("suppressed", suppressed));
-}
-
-
-/* The refused pointers, if any, are listed behind the count. */
-
-static void
-fwd_route_offer(fwd_shard_t *shard, fwd_event_t *ev, uint32_t position,
-    const redisReply *reply)
-{
-    size_t    i;
-    uint32_t  d;
-    int       refused;
-
-    for (d = 0; d < shard->engine->dests_count; d++) {
-
-        if (!fwd_route_selected(&shard->engine->dests[d], ev)) {
-            continue;
-        }
-
-        refused = 0;
-
-        for (i = 1; i + 1 < reply->elements; i += 2) {
-            if (reply->element[i]->integer == (long long) d + 1
-                && reply->element[i + 1]->integer == (long long) position)
-            {
-                refused = 1;
-                break;
-            }
-        }
-
-        if (!refused) {
-            fwd_queue_offer(&shard->queues[d], ev);
-        }
-    }
 }

@@ -22,7 +22,6 @@
 
 
 static fwd_rc_t fwd_args_grow(fwd_args_t *args);
-static void fwd_args_scratch(fwd_args_t *args, const char *text, size_t len);
 
 
 void
@@ -109,7 +108,7 @@ fwd_args_number(fwd_args_t *args, uint64_t number)
     char  text[24];
 
     n = snprintf(text, sizeof(text), "%llu", (unsigned long long) number);
-    fwd_args_scratch(args, text, (size_t) n);
+    fwd_args_copy(args, text, (size_t) n);
 }
 
 
@@ -120,7 +119,7 @@ fwd_args_signed(fwd_args_t *args, int64_t number)
     char  text[24];
 
     n = snprintf(text, sizeof(text), "%lld", (long long) number);
-    fwd_args_scratch(args, text, (size_t) n);
+    fwd_args_copy(args, text, (size_t) n);
 }
 
 
@@ -131,7 +130,7 @@ fwd_args_id(fwd_args_t *args, fwd_id_t id)
     size_t  len;
 
     len = fwd_id_format(text, id);
-    fwd_args_scratch(args, text, len);
+    fwd_args_copy(args, text, len);
 }
 
 
@@ -143,14 +142,7 @@ fwd_args_due(fwd_args_t *args, double due)
 
     /* enough digits to come back as the same double */
     n = snprintf(text, sizeof(text), "%.17g", due);
-    fwd_args_scratch(args, text, (size_t) n);
-}
-
-
-void
-fwd_args_copy(fwd_args_t *args, const void *data, size_t len)
-{
-    fwd_args_scratch(args, data, len);
+    fwd_args_copy(args, text, (size_t) n);
 }
 
 
@@ -212,14 +204,14 @@ fwd_args_grow(fwd_args_t *args)
 }
 
 
-static void
-fwd_args_scratch(fwd_args_t *args, const char *text, size_t len)
+void
+fwd_args_copy(fwd_args_t *args, const void *data, size_t len)
 {
     size_t  offset;
 
     offset = args->scratch.len;
 
-    fwd_buf_add(&args->scratch, text, len);
+    fwd_buf_add(&args->scratch, data, len);
     fwd_args_add(args, "", len);
 
     if (!args->failed) {

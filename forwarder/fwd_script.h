@@ -39,7 +39,8 @@ typedef enum {
 
     /*
      * Makes the group if it is not there and gives all pending entries to
-     * one consumer; entries that are gone are counted as bad.
+     * one consumer; entries that are gone are counted as bad.  A stream that
+     * was deleted begins again: then so does "last" of the ledger.
      * keys: owner, ledger, in, dead:_entry; args: epoch, group, consumer,
      * cursor, count, now ms.
      * If the stream is younger than the watermark of the ledger says, that
@@ -50,13 +51,18 @@ typedef enum {
     FWD_SCRIPT_RECOVER,
 
     /*
-     * keys: owner, ledger, in, dead:_entry, q of each destination;
-     * args: epoch, group, now ms, number of events, their IDs; for each
-     * destination its name and "*", or a count and that many positions (from
-     * 1); then for each bad entry: ID, id, src, e, reason.
-     * Answers the number of events, and then two numbers for each pointer
-     * that was there already: destination and event, from 1.  Or "PENDING":
-     * an older entry waits, and has to be routed first.
+     * Does all of the step or nothing; entries up to the ledger's "last" are
+     * only acked.
+     * keys: owner, ledger, in, dead:_entry, link, seen, then q and retry of
+     * each queue that gets something; args: epoch, group, now ms, number of
+     * entries, their IDs; number of bad ones and of each ID, id, src, e,
+     * reason; number of links, device and user of each; fingerprints or "",
+     * their life in ms; for each queue "*", or a count and that many
+     * positions (from 1); fields of the ledger with what they gain.
+     * Answers { entries, length of seen, then two numbers for each pointer
+     * that was refused and went to retry: queue and position, from 1 }, or
+     * { -1, n }: the first n were routed before, send the others again.  Or
+     * "PENDING": an older entry waits, and has to be routed first.
      */
     FWD_SCRIPT_ROUTE,
 
@@ -83,8 +89,9 @@ typedef enum {
     FWD_SCRIPT_DEAD,
 
     /*
-     * keys: owner, in, q of each destination; args: epoch, group, then the
-     * smallest IDs of retry sets.
+     * keys: owner, in, every q; args: epoch, group, then IDs that are still
+     * needed: the smallest of each retry set, the first of a route step that
+     * is on its way.
      * Answers { number of entries removed, the ID up to which }.
      */
     FWD_SCRIPT_TRIM,

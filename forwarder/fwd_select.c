@@ -16,6 +16,7 @@
 
 #include "fwd_dest.h"
 #include "fwd_gate.h"
+#include "fwd_identity.h"
 #include "fwd_shard.h"
 
 
@@ -36,6 +37,8 @@ static int fwd_select_lane_ready(const fwd_dest_t *dest);
 static int fwd_select_fresh_ready(const fwd_dest_t *dest, uint64_t *wait_ms);
 static fwd_batch_t *fwd_select_lane(fwd_dest_t *dest);
 static fwd_batch_t *fwd_select_fresh(fwd_dest_t *dest);
+static uint32_t fwd_select_ready(fwd_dest_t *dest, fwd_link_t *ready,
+    fwd_batch_t *batch, size_t *bytes);
 static uint32_t fwd_select_queue(fwd_dest_t *dest, fwd_queue_t *queue,
     fwd_batch_t *batch, uint32_t max, size_t *bytes);
 static int fwd_select_order(const void *a, const void *b);
@@ -225,8 +228,7 @@ static fwd_batch_t *
 fwd_select_fresh(fwd_dest_t *dest)
 {
     size_t        bytes;
-    uint32_t      queues_count, count, max;
-    fwd_link_t   *first, *link;
+    uint32_t      queues_count;
     fwd_batch_t  *batch;
 
     batch = fwd_batch_create(dest->engine->core, dest);
@@ -235,37 +237,8 @@ fwd_select_fresh(fwd_dest_t *dest)
     }
 
     bytes = 0;
-    max = fwd_select_max(dest);
-    queues_count = 0;
-    first = NULL;
-
-    while (!fwd_list_empty(&dest->ready)
-           && batch->items_count < max
-           && bytes < dest->conf->limits.batch_bytes)
-    {
-        link = dest->ready.next;
-
-        if (link == first) {
-            break;                       /* all had their turn */
-        }
-
-        count = fwd_select_queue(dest,
-                                 fwd_list_data(link, fwd_queue_t, ready),
-                                 batch, max, &bytes);
-        queues_count += (count != 0);
-
-        if (link->next != NULL) {
-
-            /* something is left: behind the others, for fairness */
-
-            fwd_list_remove(link);
-            fwd_list_push(&dest->ready, link);
-
-            if (first == NULL) {
-                first = link;
-            }
-        }
-    }
+    queues_count = fwd_select_ready(dest, &dest->ready_high, batch, &bytes);
+    queues_count += fwd_select_ready(dest, &dest->ready, batch, &bytes);
 
     /* the oldest ones are on their way */
     dest->fresh_ms = fwd_core_now_ms(dest->engine->core);
@@ -276,6 +249,51 @@ fwd_select_fresh(fwd_dest_t *dest)
     }
 
     return batch;
+}
+
+
+/* From the queues of a list; returns how many have given something. */
+
+static uint32_t
+fwd_select_ready(fwd_dest_t *dest, fwd_link_t *ready, fwd_batch_t *batch,
+    size_t *bytes)
+{
+    uint32_t     queues_count, count, max;
+    fwd_link_t  *first, *link;
+
+    max = fwd_select_max(dest);
+    queues_count = 0;
+    first = NULL;
+
+    while (!fwd_list_empty(ready)
+           && batch->items_count < max
+           && *bytes < dest->conf->limits.batch_bytes)
+    {
+        link = ready->next;
+
+        if (link == first) {
+            break;                       /* all had their turn */
+        }
+
+        count = fwd_select_queue(dest,
+                                 fwd_list_data(link, fwd_queue_t, ready),
+                                 batch, max, bytes);
+        queues_count += (count != 0);
+
+        if (link->next != NULL) {
+
+            /* something is left: behind the others, for fairness */
+
+            fwd_list_remove(link);
+            fwd_list_push(ready, link);
+
+            if (first == NULL) {
+                first = link;
+            }
+        }
+    }
+
+    return queues_count;
 }
 
 
@@ -422,6 +440,7 @@ fwd_fill_expired(const fwd_dest_t *dest, const fwd_item_t *item)
 static fwd_rc_t
 fwd_fill_item(fwd_dest_t *dest, fwd_batch_t *batch, fwd_item_t *item)
 {
+    char               person[FWD_PERSON_TEXT];
     uint32_t           records;
     fwd_rc_t           rc;
     fwd_error_t        err;
@@ -436,8 +455,10 @@ fwd_fill_item(fwd_dest_t *dest, fwd_batch_t *batch, fwd_item_t *item)
     sink.batch = batch;
     sink.rc = FWD_OK;
 
-    rc = fwd_map_run(dest->map, item->event->text, fwd_wall_ms(),
-                     fwd_fill_record, &sink, &err);
+    rc = fwd_map_run(dest->map, item->event->text,
+                     dest->needs_person
+                     ? fwd_identity_text(person, item->event) : NULL,
+                     fwd_wall_ms(), fwd_fill_record, &sink, &err);
 
     if (sink.rc != FWD_OK) {
         return FWD_AGAIN;                /* memory, not the map */

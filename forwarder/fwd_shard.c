@@ -18,6 +18,7 @@
 #include "fwd_dest.h"
 #include "fwd_members.h"
 #include "fwd_reader.h"
+#include "fwd_remember.h"
 #include "fwd_shard.h"
 
 
@@ -61,13 +62,22 @@ fwd_shard_init(fwd_shard_t *shard, fwd_engine_t *engine, uint32_t index)
 
     fwd_post_init(&shard->route, fwd_shard_route, shard);
 
-    shard->queues = calloc(engine->dests_count, sizeof(fwd_queue_t));
+    fwd_seen_init(&shard->seen, engine->conf->dedup_window_ms,
+                  engine->conf->dedup_max);
+
+    shard->queues = calloc(2 * engine->dests_count, sizeof(fwd_queue_t));
     if (shard->queues == NULL) {
         return FWD_ERROR;
     }
 
+    shard->queues_count = 2 * engine->dests_count;
+
     for (i = 0; i < engine->dests_count; i++) {
         fwd_queue_init(&shard->queues[i], shard, &engine->dests[i]);
+        fwd_queue_init(&shard->queues[engine->dests_count + i], shard,
+                       &engine->dests[i]);
+        fwd_queue_pair(&shard->queues[i],
+                       &shard->queues[engine->dests_count + i]);
     }
 
     return fwd_shard_keys(shard);
@@ -77,10 +87,10 @@ fwd_shard_init(fwd_shard_t *shard, fwd_engine_t *engine, uint32_t index)
 static fwd_rc_t
 fwd_shard_keys(fwd_shard_t *shard)
 {
-    char           *p, tag[MARTECH_TAG_LEN_MAX];
+    char           *p, tag[MARTECH_TAG_LEN_MAX], high[FWD_NAME_MAX + 4];
     size_t          tag_len;
     uint32_t        i;
-    fwd_queue_t    *queue;
+    fwd_queue_t    *queue, *lane;
     const char     *name;
     martech_str_t   prefix;
 
@@ -91,7 +101,7 @@ fwd_shard_keys(fwd_shard_t *shard)
 
     /* the longest is "{tag}:retry:" with a name, and a zero */
 
-    p = malloc((5 + 4 * shard->engine->dests_count)
+    p = malloc((6 + 5 * shard->engine->dests_count)
                * (tag_len + FWD_NAME_MAX + 16));
     if (p == NULL) {
         return FWD_ERROR;
@@ -104,6 +114,7 @@ fwd_shard_keys(fwd_shard_t *shard)
     fwd_shard_key(&shard->epoch_key, &p, tag, "epoch", NULL);
     fwd_shard_key(&shard->ledger, &p, tag, "ledger", NULL);
     fwd_shard_key(&shard->entry_dead, &p, tag, "dead", "_entry");
+    fwd_shard_key(&shard->link, &p, tag, "link", NULL);
 
     for (i = 0; i < shard->engine->dests_count; i++) {
         queue = &shard->queues[i];
@@ -113,6 +124,14 @@ fwd_shard_keys(fwd_shard_t *shard)
         fwd_shard_key(&queue->retry, &p, tag, "retry", name);
         fwd_shard_key(&queue->try, &p, tag, "try", name);
         fwd_shard_key(&queue->dead, &p, tag, "dead", name);
+
+        (void) snprintf(high, sizeof(high), "%s:hi", name);
+
+        lane = queue->lane;
+        fwd_shard_key(&lane->q, &p, tag, "q", high);
+        lane->retry = queue->retry;
+        lane->try = queue->try;
+        lane->dead = queue->dead;
     }
 
     return FWD_OK;
@@ -137,9 +156,10 @@ fwd_shard_cleanup(fwd_shard_t *shard)
 
     fwd_post_cancel(&shard->route);
     fwd_shard_forget_unrouted(shard);
+    fwd_seen_clear(&shard->seen);
 
     if (shard->queues != NULL) {
-        for (i = 0; i < shard->engine->dests_count; i++) {
+        for (i = 0; i < shard->queues_count; i++) {
             fwd_queue_cleanup(&shard->queues[i]);
         }
     }
@@ -281,7 +301,7 @@ fwd_shard_tick_owned(fwd_shard_t *shard, uint64_t now)
 {
     uint32_t  i;
 
-    for (i = 0; i < shard->engine->dests_count; i++) {
+    for (i = 0; i < shard->queues_count; i++) {
         if (!fwd_queue_settled(&shard->queues[i])) {
             fwd_post(shard->engine->core, &shard->queues[i].flush);
         }
@@ -394,7 +414,7 @@ fwd_shard_settled(fwd_shard_t *shard)
 
     under_way = 0;
 
-    for (i = 0; i < shard->engine->dests_count; i++) {
+    for (i = 0; i < shard->queues_count; i++) {
         queue = &shard->queues[i];
 
         /* batches that wait would wait longer than we do */
@@ -407,7 +427,7 @@ fwd_shard_settled(fwd_shard_t *shard)
         fwd_idmap_each(&queue->items, fwd_shard_under_way, &under_way);
     }
 
-    return !under_way && shard->routing_count == 0
+    return !under_way && shard->routing == NULL
            && !fwd_reader_reads(shard);
 }
 
@@ -436,8 +456,9 @@ fwd_shard_drop(fwd_shard_t *shard)
 
     fwd_shard_forget_unrouted(shard);
     fwd_reader_end(shard);
+    fwd_remember_clear(shard);
 
-    for (i = 0; i < shard->engine->dests_count; i++) {
+    for (i = 0; i < shard->queues_count; i++) {
         fwd_queue_drop(&shard->queues[i]);
     }
 }
@@ -463,7 +484,7 @@ fwd_shard_rewind(fwd_shard_t *shard)
 {
     uint32_t  i;
 
-    for (i = 0; i < shard->engine->dests_count; i++) {
+    for (i = 0; i < shard->queues_count; i++) {
         fwd_queue_rewind(&shard->queues[i]);
         fwd_dest_wake(shard->queues[i].dest);
     }
@@ -486,7 +507,7 @@ fwd_shard_resync(fwd_shard_t *shard, const char *reason)
 
     shard->generation++;
 
-    if (shard->routing_count != 0) {
+    if (shard->routing != NULL) {
 
         /* its reply will find nobody: see what it has written */
 

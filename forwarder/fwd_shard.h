@@ -16,6 +16,7 @@
 #include "fwd_engine.h"
 #include "fwd_event.h"
 #include "fwd_queue.h"
+#include "fwd_seen.h"
 
 
 /* Routed in one step: bounds the time that Redis is busy with a script. */
@@ -39,6 +40,7 @@ typedef enum {
 /* A destination that is not configured but has events waiting. */
 typedef struct {
     fwd_key_t             q;
+    fwd_key_t             q_high;
     fwd_key_t             retry;
     fwd_id_t              retry_min;
     unsigned              retry_some:1;
@@ -60,6 +62,7 @@ struct fwd_shard_s {
     fwd_key_t             epoch_key;
     fwd_key_t             ledger;
     fwd_key_t             entry_dead;    /* dead:_entry */
+    fwd_key_t             link;
     char                 *names;         /* memory of all keys */
 
     uint64_t              epoch;         /* of our lease, 0: never had one */
@@ -81,11 +84,17 @@ struct fwd_shard_s {
     uint32_t              unrouted_first;
     uint32_t              unrouted_count;
     uint32_t              unrouted_size;
-    uint32_t              routing_count; /* of the route on its way, 0: none */
+    fwd_route_step_t     *routing;       /* on its way, NULL: none */
+    uint32_t              persons_count; /* of the first unrouted, looked up */
+    uint32_t              asking_count;  /* of a look-up on its way, 0: none */
+    fwd_seen_t            seen;
+    uint64_t              remember_number;  /* bucket that is being read */
     fwd_id_t              reread;        /* last pending entry read */
     char                  cursor[FWD_ID_TEXT_MAX];  /* of XAUTOCLAIM */
 
-    fwd_queue_t          *queues;        /* one for each destination */
+    fwd_queue_t          *queues;        /* one for each destination, then
+                                            their high lanes */
+    uint32_t              queues_count;
     fwd_stranger_t       *strangers;
     uint32_t              strangers_count;
     uint64_t              trim_ms;       /* monotonic, next trim */
@@ -108,6 +117,10 @@ struct fwd_shard_s {
     unsigned              releasing:1;
     unsigned              strangers_known:1;
     unsigned              strangers_asked:1;
+    unsigned              asking_stale:1;    /* the answer is of no use */
+    unsigned              remembering:1; /* a read of prints is on its way */
+    unsigned              remember_stale:1;
+    unsigned              remember_logged:1;
 };
 
 
@@ -176,6 +189,10 @@ void fwd_shard_rewind(fwd_shard_t *shard);
 /* fwd_route.c: takes a reference; routed at the end of the round. */
 void fwd_shard_add(fwd_shard_t *shard, fwd_event_t *ev);
 void fwd_shard_forget_unrouted(fwd_shard_t *shard);
+void fwd_shard_forget_routing(fwd_shard_t *shard);
+
+/* The n-th of them, from 0. */
+fwd_event_t *fwd_shard_unrouted(const fwd_shard_t *shard, uint32_t n);
 
 /* fwd_route.c: the posted handler. */
 void fwd_shard_route(void *data);

@@ -28,11 +28,21 @@ static int fwd_trim_ready(fwd_shard_t *shard);
 static void fwd_trim_reply(void *data, redisReply *reply);
 static void fwd_strangers_reply(void *data, redisReply *reply);
 static long long fwd_strangers_sum(const redisReply *ledger,
-    const char *what, const char *name);
+    const char *what, martech_str_t name);
+static size_t fwd_strangers_first(const redisReply *ledger,
+    martech_str_t name);
+static int fwd_strangers_is(const redisReply *field, const char *what,
+    martech_str_t name);
 static void fwd_strangers_add(fwd_shard_t *shard, const char *name,
     long long waiting);
 static void fwd_stranger_scan(fwd_shard_t *shard, fwd_stranger_t *stranger);
 static void fwd_stranger_scan_reply(void *data, redisReply *reply);
+
+
+/* The ends of an event at a destination, in the ledger. */
+static const char *const  fwd_trim_ends[] = {
+    "done:", "drop:", "dead:", "expired:", "moved:", "dry:"
+};
 
 
 void
@@ -52,17 +62,19 @@ fwd_shard_trim(fwd_shard_t *shard)
     fwd_fail(engine->core, FWD_FAIL_BEFORE_TRIM);
 
     fwd_args_script(args, FWD_SCRIPT_TRIM,
-                    2 + engine->dests_count + shard->strangers_count);
+                    2 + shard->queues_count + 2 * shard->strangers_count);
     fwd_args_add(args, shard->owner.data, shard->owner.len);
     fwd_args_add(args, shard->in.data, shard->in.len);
 
-    for (i = 0; i < engine->dests_count; i++) {
+    for (i = 0; i < shard->queues_count; i++) {
         fwd_args_add(args, shard->queues[i].q.data, shard->queues[i].q.len);
     }
 
     for (i = 0; i < shard->strangers_count; i++) {
         fwd_args_add(args, shard->strangers[i].q.data,
                      shard->strangers[i].q.len);
+        fwd_args_add(args, shard->strangers[i].q_high.data,
+                     shard->strangers[i].q_high.len);
     }
 
     fwd_args_number(args, shard->epoch);
@@ -78,6 +90,12 @@ fwd_shard_trim(fwd_shard_t *shard)
         if (shard->strangers[i].retry_some) {
             fwd_args_id(args, shard->strangers[i].retry_min);
         }
+    }
+
+    /* its reply may tell of retries, which are needed */
+
+    if (shard->routing != NULL) {
+        fwd_args_id(args, fwd_shard_unrouted(shard, 0)->id);
     }
 
     if (fwd_args_send(args, shard->redis, fwd_trim_reply, shard, 0)
@@ -183,12 +201,12 @@ fwd_shard_find_strangers(fwd_shard_t *shard)
 static void
 fwd_strangers_reply(void *data, redisReply *reply)
 {
-    size_t              i;
-    long long           waiting;
-    fwd_shard_t        *shard = data;
-    const char         *field;
-    martech_str_t       name;
-    const redisReply   *count;
+    char            text[FWD_NAME_MAX + 1];
+    size_t          i, n;
+    long long       waiting;
+    fwd_shard_t    *shard = data;
+    const char     *field;
+    martech_str_t   name;
 
     shard->strangers_asked = 0;
 
@@ -217,51 +235,103 @@ fwd_strangers_reply(void *data, redisReply *reply)
         }
 
         field = reply->element[i]->str;
-        count = reply->element[i + 1];
 
         if (strncmp(field, "routed:", 7) != 0) {
             continue;
         }
 
         name.data = (const unsigned char *) field + 7;
-        name.len = strlen(field + 7);
+        name.len = strcspn(field + 7, ":");
 
-        if (fwd_engine_dest(shard->engine, name) >= 0) {
+        if (name.len == 0 || name.len > FWD_NAME_MAX
+            || fwd_engine_dest(shard->engine, name) >= 0
+            || fwd_strangers_first(reply, name) != i)
+        {
             continue;
         }
 
-        waiting = strtoll(count->str, NULL, 10)
-                  - fwd_strangers_sum(reply, "done:", field + 7)
-                  - fwd_strangers_sum(reply, "drop:", field + 7)
-                  - fwd_strangers_sum(reply, "dead:", field + 7);
+        waiting = fwd_strangers_sum(reply, "routed:", name);
+
+        for (n = 0; n < sizeof(fwd_trim_ends) / sizeof(fwd_trim_ends[0]);
+             n++)
+        {
+            waiting -= fwd_strangers_sum(reply, fwd_trim_ends[n], name);
+        }
 
         if (waiting > 0) {
-            fwd_strangers_add(shard, field + 7, waiting);
+            (void) snprintf(text, sizeof(text), "%.*s", (int) name.len,
+                            (const char *) name.data);
+            fwd_strangers_add(shard, text, waiting);
         }
     }
 }
 
 
+/*
+ * The sum over the sources.  Fields without a source are of an older version;
+ * they count too.
+ */
+
 static long long
 fwd_strangers_sum(const redisReply *ledger, const char *what,
-    const char *name)
+    martech_str_t name)
 {
-    size_t       i, len;
-    const char  *field;
+    size_t     i;
+    long long  sum;
 
-    len = strlen(what);
+    sum = 0;
 
     for (i = 0; i + 1 < ledger->elements; i += 2) {
-        field = ledger->element[i]->str;
-
-        if (strncmp(field, what, len) == 0
-            && strcmp(field + len, name) == 0)
+        if (fwd_strangers_is(ledger->element[i], what, name)
+            && ledger->element[i + 1]->type == REDIS_REPLY_STRING)
         {
-            return strtoll(ledger->element[i + 1]->str, NULL, 10);
+            sum += strtoll(ledger->element[i + 1]->str, NULL, 10);
         }
     }
 
-    return 0;
+    return sum;
+}
+
+
+/* Where the ledger names it first: a name has a field for each source. */
+
+static size_t
+fwd_strangers_first(const redisReply *ledger, martech_str_t name)
+{
+    size_t  i;
+
+    for (i = 0; i + 1 < ledger->elements; i += 2) {
+        if (fwd_strangers_is(ledger->element[i], "routed:", name)) {
+            break;
+        }
+    }
+
+    return i;
+}
+
+
+/* 1 if the field is "what:name" or "what:name:source". */
+
+static int
+fwd_strangers_is(const redisReply *field, const char *what,
+    martech_str_t name)
+{
+    size_t  len;
+    char    end;
+
+    len = strlen(what);
+
+    if (field->type != REDIS_REPLY_STRING
+        || (size_t) field->len < len + name.len
+        || memcmp(field->str, what, len) != 0
+        || memcmp(field->str + len, name.data, name.len) != 0)
+    {
+        return 0;
+    }
+
+    end = field->str[len + name.len];
+
+    return end == '\0' || end == ':';
 }
 
 
@@ -278,7 +348,7 @@ fwd_strangers_add(fwd_shard_t *shard, const char *name, long long waiting)
     tag_len = (int) shard->in.len - 3;
     len = shard->in.len + strlen(name) + 16;
 
-    p = malloc(2 * len);
+    p = malloc(3 * len);
     list = realloc(shard->strangers, (shard->strangers_count + 1)
                                      * sizeof(fwd_stranger_t));
 
@@ -308,6 +378,10 @@ fwd_strangers_add(fwd_shard_t *shard, const char *name, long long waiting)
     stranger->q.data = p;
     stranger->q.len = (size_t) sprintf(p, "%.*s:q:%s", tag_len,
                                        shard->in.data, name);
+    p += len;
+    stranger->q_high.data = p;
+    stranger->q_high.len = (size_t) sprintf(p, "%.*s:q:%s:hi", tag_len,
+                                            shard->in.data, name);
     p += len;
     stranger->retry.data = p;
     stranger->retry.len = (size_t) sprintf(p, "%.*s:retry:%s", tag_len,

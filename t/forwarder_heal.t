@@ -102,7 +102,7 @@ $conf .= "  acme:\n    use: acme\n    settings: { url: "
 my $forwarder = $t->forwarder($conf);
 
 ok(becomes(sub { drained($redis, qw(archive hook acme))
-                 && (ledger($redis)->{in} // 0) == 6 }, 20),
+                 && (ledger($redis)->{in} // 0) == 4 }, 20),
    'good entries pass by the bad ones');
 
 my $ledger = ledger($redis);

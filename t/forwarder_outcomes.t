@@ -309,7 +309,7 @@ add('hook', 'traced', event => {
     context => { martech => { traceparent => $trace } } });
 add('hook', 'untraced', event => {
     context => { martech => { traceparent => "00-x\r\nX: y" } } });
-wait_until(sub { drained($redis, 'hook') && attempts('untraced')
+wait_until(sub { resumed($redis, 'hook') && attempts('untraced')
                  && attempts('traced') }, 10, 'both are sent');
 
 my %sent = map { from_json($_->{body})->{messageId} => $_->{headers} }

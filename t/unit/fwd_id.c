@@ -90,6 +90,35 @@ test_count_value(void *value, void *data)
 }
 
 
+/* The same as Lua computes with doubles, also where they are not exact. */
+
+static void
+test_digest(void **state)
+{
+    size_t  i;
+
+    static const struct {
+        fwd_id_t              id;
+        uint64_t              digest;
+    } cases[] = {
+        { { 0, 0 }, 0 },
+        { { 1, 0 }, 1103515245 },
+        { { 0, 1 }, 2654435761 },
+        { { 1795203360123, 7 }, 2578318134 },
+        { { 1795203360123, 65543 }, 2578318134 },
+        { { 2097151, 65535 }, 1733507042 },
+        { { 9007199254740993, 9007199254740995 }, 2027808452 },
+        { { UINT64_MAX, UINT64_MAX }, 0 },
+    };
+
+    (void) state;
+
+    for (i = 0; i < test_count(cases); i++) {
+        assert_int_equal(fwd_id_digest(cases[i].id), cases[i].digest);
+    }
+}
+
+
 /* Random adds and removes; neighbours, as streams have them. */
 
 static void
@@ -155,6 +184,7 @@ main(void)
     static const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_order),
+        cmocka_unit_test(test_digest),
         cmocka_unit_test(test_map),
     };
 

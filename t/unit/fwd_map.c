@@ -32,6 +32,8 @@ static fwd_setting_t  test_settings[] = {
     { .name = "unset", .kind = FWD_SETTING_STRING },
 };
 
+static const char  *test_person;
+
 static const char  *test_values[] = { "p-1", "7", "true", "hunter2", NULL };
 
 
@@ -84,8 +86,8 @@ test_run(fwd_map_t *map, fwd_rc_t rc, const char *wanted)
 
     fwd_buf_init(&out, 1 << 20);
 
-    assert_int_equal(fwd_map_run(map, event, 1795203360123ULL, test_record,
-                                 &out, &err), rc);
+    assert_int_equal(fwd_map_run(map, event, test_person, 1795203360123ULL,
+                                 test_record, &out, &err), rc);
 
     /* messages never hold values of the event */
     assert_null(strstr(err.text, "hunter2"));

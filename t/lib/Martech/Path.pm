@@ -13,7 +13,7 @@ use Martech::Http qw(from_json to_json);
 use Martech::Wait qw(becomes wait_until);
 
 our @EXPORT = qw(forwarder_conf file_lines file_ids hook_ids ids_of missing
-                 add_events ledger ledger_holds drained resumed);
+                 add_events ledger ledger_holds waiting drained resumed);
 
 
 # The configuration of a forwarder; hook => port of the receiver.  Pieces in
@@ -126,8 +126,8 @@ sub add_events {
 }
 
 
-# The sum of the ledgers of all shards; what is counted by source also stands
-# without it: "done:hook" beside "done:hook:test".
+# The sum of the ledgers of all shards; a field with a source ("in:web",
+# "routed:hook:web") counts once as it is, and once without the source.
 sub ledger {
     my ($redis) = @_;
     my %sum;
@@ -135,12 +135,15 @@ sub ledger {
     for my $tag (Martech::Redis::tags('mt', 16)) {
         my %shard = @{ $redis->call('hgetall', "$tag:ledger") };
 
-        while (my ($field, $n) = each %shard) {
-            next if $field eq 'last';
+        delete $shard{last};
 
-            $sum{$field} += $n;
-            $sum{$1} += $n if $field =~ /^(\w+~?:[\w-]+):[^:]*$/
-                              || $field =~ /^(in~?):[^:]*$/;
+        for my $field (keys %shard) {
+            $sum{$field} += $shard{$field};
+
+            next unless $field =~ /^(?:in~?|duplicate):/
+                        || $field =~ tr/:// > 1;
+
+            $sum{ $field =~ s/:[^:]*\z//r } += $shard{$field};
         }
     }
 
@@ -153,19 +156,28 @@ sub ledger {
 sub ledger_holds {
     my ($redis, $dest) = @_;
     my $ledger = ledger($redis);
-    my $waiting = 0;
-
-    for my $tag (Martech::Redis::tags('mt', 16)) {
-        $waiting += $redis->call('xlen', "$tag:q:$dest")
-            + $redis->call('zcard', "$tag:retry:$dest");
-    }
-
     my $finished = 0;
 
     $finished += $ledger->{"$_:$dest"} // 0
         for qw(done drop dead expired moved dry);
 
-    return ($ledger->{"routed:$dest"} // 0) == $finished + $waiting;
+    return ($ledger->{"routed:$dest"} // 0)
+        == $finished + waiting($redis, $dest);
+}
+
+
+# events of a destination that have no end yet
+sub waiting {
+    my ($redis, $dest) = @_;
+    my $waiting = 0;
+
+    for my $tag (Martech::Redis::tags('mt', 16)) {
+        $waiting += $redis->call('xlen', "$tag:q:$dest")
+            + $redis->call('xlen', "$tag:q:$dest:hi")
+            + $redis->call('zcard', "$tag:retry:$dest");
+    }
+
+    return $waiting;
 }
 
 
@@ -173,14 +185,7 @@ sub ledger_holds {
 sub drained {
     my ($redis, @dests) = @_;
 
-    for my $tag (Martech::Redis::tags('mt', 16)) {
-        for my $dest (@dests) {
-            return 0 if $redis->call('xlen', "$tag:q:$dest")
-                        || $redis->call('zcard', "$tag:retry:$dest");
-        }
-    }
-
-    return 1;
+    return !grep { waiting($redis, $_) } @dests;
 }
 
 
