@@ -32,6 +32,8 @@ static const char *const  fwd_fail_names[] = {
     [FWD_FAIL_AFTER_RETRY] = "after_retry",
     [FWD_FAIL_BEFORE_DEAD] = "before_dead",
     [FWD_FAIL_AFTER_DEAD] = "after_dead",
+    [FWD_FAIL_BEFORE_MOVE] = "before_move",
+    [FWD_FAIL_AFTER_MOVE] = "after_move",
     [FWD_FAIL_FILE_AFTER_WRITE] = "file_after_write",
     [FWD_FAIL_BEFORE_TRIM] = "before_trim"
 };

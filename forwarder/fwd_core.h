@@ -35,6 +35,8 @@ typedef enum {
     FWD_FAIL_AFTER_RETRY,
     FWD_FAIL_BEFORE_DEAD,
     FWD_FAIL_AFTER_DEAD,
+    FWD_FAIL_BEFORE_MOVE,
+    FWD_FAIL_AFTER_MOVE,
     FWD_FAIL_FILE_AFTER_WRITE,
     FWD_FAIL_BEFORE_TRIM,
     FWD_FAIL_COUNT                /* number of points, not a point */

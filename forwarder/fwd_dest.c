@@ -31,6 +31,8 @@ static int fwd_dest_load_lane(fwd_dest_t *dest, uint32_t lane, uint32_t room,
     uint32_t first);
 static void fwd_dest_load_due(fwd_dest_t *dest);
 static uint64_t fwd_dest_send(fwd_dest_t *dest);
+static int fwd_dest_loads(fwd_dest_t *dest);
+static fwd_rc_t fwd_dest_init_policy(fwd_dest_t *dest, fwd_error_t *err);
 static void fwd_dest_arm(fwd_dest_t *dest, uint64_t wait_ms);
 
 
@@ -95,8 +97,32 @@ fwd_dest_init(fwd_dest_t *dest, fwd_engine_t *engine,
                          || (conf->desc->map != NULL
                              && fwd_map_needs_person(conf->desc->map));
     engine->needs_person |= dest->needs_person;
+    if (fwd_dest_init_policy(dest, err) != FWD_OK) {
+        return FWD_ERROR;
+    }
 
     return dest->kind->create(&dest->ctx, engine->core, conf, err);
+}
+
+
+static fwd_rc_t
+fwd_dest_init_policy(fwd_dest_t *dest, fwd_error_t *err)
+{
+    if (dest->conf->policy.order == FWD_ORDER_PERSON) {
+        dest->order = malloc(sizeof(fwd_persons_t));
+
+        if (dest->order == NULL) {
+            return fwd_error(err, "out of memory");
+        }
+
+        fwd_order_init(dest->order);
+    }
+
+    if (fwd_fallback_init(dest, err) != FWD_OK) {
+        return FWD_ERROR;
+    }
+
+    return fwd_shadow_create(dest, err);
 }
 
 
@@ -134,6 +160,14 @@ fwd_dest_cleanup(fwd_dest_t *dest)
     dest->map = NULL;
     fwd_wanted_destroy(dest->wanted);
     dest->wanted = NULL;
+
+    fwd_shadow_destroy(dest);
+
+    if (dest->order != NULL) {
+        fwd_order_free(dest->order);
+        free(dest->order);
+        dest->order = NULL;
+    }
 }
 
 
@@ -155,12 +189,19 @@ fwd_dest_has_room(const fwd_dest_t *dest, size_t bytes, unsigned high)
 
     /* one event always fits, whatever its size */
 
-    return dest->window_count == 0
-           || (dest->window_count < limits->window_count
-                                    + (high ? limits->window_count / 4 : 0)
-               && dest->window_bytes + bytes
-                  <= limits->window_bytes
-                     + (high ? limits->window_bytes / 4 : 0));
+    if (dest->window_count == 0) {
+        return 1;
+    }
+
+    if (dest->order != NULL) {
+        return fwd_order_has_room(dest, bytes);
+    }
+
+    return dest->window_count < limits->window_count
+                                + (high ? limits->window_count / 4 : 0)
+           && dest->window_bytes + bytes
+              <= limits->window_bytes
+                 + (high ? limits->window_bytes / 4 : 0);
 }
 
 
@@ -242,8 +283,12 @@ fwd_dest_run(void *data)
         return;
     }
 
-    fwd_dest_load(dest);
-    fwd_dest_load_due(dest);
+    fwd_fallback_run(dest);
+
+    if (!dest->diverting) {
+        fwd_dest_load(dest);
+        fwd_dest_load_due(dest);
+    }
 
     wait = fwd_dest_send(dest);
 
@@ -274,9 +319,7 @@ fwd_dest_load(fwd_dest_t *dest)
                                            + dest->index, 1, 0);
     }
 
-    if (dest->window_count > dest->conf->limits.window_count / 2
-        || dest->window_bytes > dest->conf->limits.window_bytes / 2)
-    {
+    if (!fwd_dest_loads(dest)) {
         return;
     }
 
@@ -293,16 +336,19 @@ static uint32_t
 fwd_dest_load_room(const fwd_dest_t *dest)
 {
     size_t    average, bytes;
-    uint32_t  room;
+    uint32_t  room, window;
 
-    room = (uint32_t) dest->conf->limits.window_count - dest->window_count;
+    window = (uint32_t) fwd_order_window(dest);
+    room = window - dest->window_count;
     room = 1 + room / 256;
 
     /* a load is 128 events, of the size of those in the window */
 
     average = dest->window_count ? dest->window_bytes / dest->window_count
                                  : FWD_DEST_EVENT_BYTES;
-    bytes = dest->conf->limits.window_bytes - dest->window_bytes;
+    bytes = dest->conf->limits.window_bytes
+            * (window / dest->conf->limits.window_count)
+            - dest->window_bytes;
 
     if (room > 1 + bytes / (128 * (average + 1))) {
         room = (uint32_t) (1 + bytes / (128 * (average + 1)));
@@ -348,6 +394,18 @@ fwd_dest_load_lane(fwd_dest_t *dest, uint32_t lane, uint32_t room,
 }
 
 
+static int
+fwd_dest_loads(fwd_dest_t *dest)
+{
+    if (dest->order != NULL) {
+        return fwd_order_loads(dest);
+    }
+
+    return dest->window_count <= dest->conf->limits.window_count / 2
+           && dest->window_bytes <= dest->conf->limits.window_bytes / 2;
+}
+
+
 static void
 fwd_dest_load_due(fwd_dest_t *dest)
 {
@@ -385,9 +443,10 @@ static uint64_t
 fwd_dest_send(fwd_dest_t *dest)
 {
     fwd_rc_t      rc;
-    uint64_t      wait;
+    uint64_t      wait, dry;
     fwd_batch_t  *batch;
 
+    dry = 0;
     wait = FWD_DEST_WAIT_MAX_MS;
 
     while (fwd_gate_open(dest, &wait)) {
@@ -410,6 +469,16 @@ fwd_dest_send(fwd_dest_t *dest)
         }
 
         fwd_batch_seal(batch);
+
+        if (dest->conf->policy.mode != FWD_MODE_SEND) {
+            fwd_shadow_end(dest, batch);
+
+            if (++dry == dest->conf->limits.concurrency) {
+                return 0;                /* others have a turn */
+            }
+
+            continue;
+        }
 
         if (fwd_gate_take(dest, batch, &wait) != FWD_OK) {
             fwd_list_insert_before(dest->again.next, &batch->link);
@@ -436,7 +505,9 @@ fwd_dest_arm(fwd_dest_t *dest, uint64_t wait_ms)
 
     /* due times of 0 wait for room, and whoever makes room wakes us */
 
-    if (dest->due_ms != UINT64_MAX && dest->due_ms != 0) {
+    if (dest->due_ms != UINT64_MAX && dest->due_ms != 0
+        && !dest->diverting)
+    {
         now = fwd_wall_ms();
 
         if (dest->due_ms <= now) {

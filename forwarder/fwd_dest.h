@@ -16,6 +16,7 @@
 #include "fwd_engine.h"
 #include "fwd_gate.h"
 #include "fwd_map.h"
+#include "fwd_order.h"
 #include "fwd_queue.h"
 #include "fwd_stats.h"
 #include "fwd_wanted.h"
@@ -37,6 +38,9 @@ typedef struct {
 } fwd_kind_t;
 
 
+typedef struct fwd_shadow_s  fwd_shadow_t;
+
+
 struct fwd_dest_s {
     fwd_engine_t         *engine;
     const fwd_dest_conf_t  *conf;
@@ -47,6 +51,9 @@ struct fwd_dest_s {
     const char           *versions;      /* of a dead letter: JSON */
     fwd_gate_t           *gate;
     fwd_wanted_t         *wanted;        /* NULL: every event */
+    fwd_persons_t        *order;         /* NULL: events may overtake */
+    fwd_shadow_t         *shadow;        /* NULL: nothing to compare with */
+    fwd_dest_t           *fallback;      /* NULL: there is none */
     uint32_t              index;
 
     fwd_link_t            again;         /* batches to be sent as they are:
@@ -70,6 +77,7 @@ struct fwd_dest_s {
     uint32_t              gone_count;    /* answers 404 or 410 in a row */
     uint64_t              hold_ms;       /* monotonic, nothing sent before:
                                             a pause that the kind asked for */
+    uint64_t              diverted_ms;   /* since when down, as last logged */
     uint64_t              due_ms;        /* wall clock, no retry of any queue
                                             is due before */
     fwd_post_t            run;
@@ -78,6 +86,8 @@ struct fwd_dest_s {
     unsigned              behind:1;      /* some queue may be behind */
     unsigned              timer_open:1;
     unsigned              needs_person:1;    /* events have it known */
+    unsigned              diverting:1;   /* events go to the fallback */
+    unsigned              held_up:1;     /* by order, and it was said */
 };
 
 
@@ -109,10 +119,38 @@ void fwd_dest_due(fwd_dest_t *dest, uint64_t due_ms);
 void fwd_dest_add_retry(fwd_dest_t *dest, fwd_item_t *item);
 
 /*
+ * fwd_order_select.c: the next batch of an ordered destination, and how much
+ * of it may be in memory: what waits for an event that failed must not keep
+ * others out.
+ */
+fwd_batch_t *fwd_order_select(fwd_dest_t *dest, uint64_t *wait_ms);
+int fwd_order_has_room(const fwd_dest_t *dest, size_t bytes);
+int fwd_order_loads(fwd_dest_t *dest);
+uint64_t fwd_order_window(const fwd_dest_t *dest);
+
+/* fwd_fallback.c: moves what waits while the destination is down. */
+fwd_rc_t fwd_fallback_init(fwd_dest_t *dest, fwd_error_t *err)
+    FWD_MUST_CHECK;
+void fwd_fallback_run(fwd_dest_t *dest);
+
+/*
+ * fwd_shadow.c: a destination that does not send.  end() finishes a batch
+ * that is ready to be sent; dropped() is told of events without a record.
+ */
+fwd_rc_t fwd_shadow_create(fwd_dest_t *dest, fwd_error_t *err)
+    FWD_MUST_CHECK;
+void fwd_shadow_destroy(fwd_dest_t *dest);
+void fwd_shadow_end(fwd_dest_t *dest, fwd_batch_t *batch);
+void fwd_shadow_dropped(fwd_dest_t *dest, const fwd_item_t *item);
+
+/*
  * fwd_select.c: the next batch to be sent, or NULL.  *wait_ms is set to the
  * time after which there may be one without anything else happening.
  */
 fwd_batch_t *fwd_dest_select(fwd_dest_t *dest, uint64_t *wait_ms);
+
+/* fwd_select.c: events that one batch may hold now. */
+uint32_t fwd_select_max(const fwd_dest_t *dest);
 
 /*
  * fwd_select.c: makes the records of a batch.  Items that give none are

@@ -20,7 +20,9 @@
 
 static void fwd_fetch_reply(void *data, redisReply *reply);
 static void fwd_fetch_loaded(fwd_load_t *load);
-static void fwd_fetch_add(fwd_queue_t *queue, fwd_event_t *ev);
+static void fwd_fetch_gap(fwd_queue_t *queue);
+static fwd_rc_t fwd_fetch_add(fwd_queue_t *queue, fwd_load_t *load,
+    uint32_t n);
 static void fwd_fetch_end(fwd_queue_t *queue);
 
 
@@ -31,7 +33,7 @@ fwd_queue_fetch(fwd_queue_t *queue)
     fwd_load_t    *load;
     fwd_engine_t  *engine;
 
-    if (!queue->behind || queue->load != NULL
+    if (!queue->behind || queue->load != NULL || queue->moving
         || !fwd_shard_owned(queue->shard)
         || fwd_core_now_ms(queue->shard->engine->core) < queue->load_ms)
     {
@@ -112,6 +114,14 @@ fwd_fetch_reply(void *data, redisReply *reply)
         }
     }
 
+    if (queue->dest->order != NULL && load->count != 0) {
+
+        /* what failed stays in q, so attempts may have been made */
+
+        fwd_retry_tries(load);
+        return;
+    }
+
     fwd_load_start(load);
 }
 
@@ -129,10 +139,19 @@ fwd_fetch_loaded(fwd_load_t *load)
 
         /* loaded has moved on: look at the queue from the start again */
         fwd_queue_load_failed(queue);
+        fwd_fetch_gap(queue);
+
+    } else if (queue->rewound && queue->dest->order != NULL) {
+
+        fwd_fetch_gap(queue);
 
     } else {
         for (i = 0; i < load->count; i++) {
-            fwd_fetch_add(queue, load->events[i]);
+            if (fwd_fetch_add(queue, load, i) != FWD_OK)
+            {
+                fwd_fetch_gap(queue);
+                break;
+            }
         }
     }
 
@@ -141,25 +160,60 @@ fwd_fetch_loaded(fwd_load_t *load)
 }
 
 
+/*
+ * Older events will be loaded once more.  Where order counts, later ones that
+ * wait here must not go before them: they will be loaded too.
+ */
+
 static void
-fwd_fetch_add(fwd_queue_t *queue, fwd_event_t *ev)
+fwd_fetch_gap(fwd_queue_t *queue)
 {
     fwd_item_t  *item;
+
+    if (queue->dest->order == NULL) {
+        return;
+    }
+
+    while (!fwd_list_empty(&queue->held)) {
+        item = fwd_list_data(queue->held.next, fwd_item_t, link);
+
+        fwd_list_remove(&item->link);
+        fwd_item_free(item);
+    }
+}
+
+
+static fwd_rc_t
+fwd_fetch_add(fwd_queue_t *queue, fwd_load_t *load, uint32_t n)
+{
+    fwd_item_t   *item;
+    fwd_event_t  *ev;
+
+    ev = load->events[n];
 
     item = fwd_item_create(queue, ev);
 
     if (item == NULL) {
         fwd_queue_load_failed(queue);
-        return;
+        return FWD_ERROR;
     }
+
+    item->attempts = load->attempts[n];
+    item->tries = load->tries[n];
+    load->tries[n] = NULL;
+
+    /* a record in try goes with the pointer */
+    item->doubtful = (item->attempts != 0);
 
     if (ev->bad != NULL) {
         item->reason = ev->bad;
         fwd_queue_finish(item, FWD_FINISH_DEAD);
-        return;
+        return FWD_OK;
     }
 
     fwd_queue_add_fresh(queue, item, 0);
+
+    return FWD_OK;
 }
 
 

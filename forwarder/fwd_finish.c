@@ -45,6 +45,8 @@ static void fwd_step_args_group(fwd_args_t *args, const fwd_step_t *step,
     fwd_item_t *first);
 static int fwd_step_together(const fwd_item_t *one, const fwd_item_t *two);
 static void fwd_step_args_retry(fwd_args_t *args, const fwd_step_t *step);
+static void fwd_step_args_tries(fwd_args_t *args, const fwd_item_t *item);
+static void fwd_step_args_keep(fwd_args_t *args, const fwd_step_t *step);
 static void fwd_step_args_dead(fwd_args_t *args, const fwd_step_t *step);
 static void fwd_step_reply(void *data, redisReply *reply);
 static void fwd_step_end(fwd_step_t *step);
@@ -63,6 +65,10 @@ static const fwd_step_kind_t  fwd_step_kinds[FWD_FINISH_COUNT] = {
     [FWD_FINISH_DEAD] = {
         FWD_SCRIPT_DEAD, FWD_FAIL_BEFORE_DEAD, FWD_FAIL_AFTER_DEAD, "dead",
         fwd_step_args_dead
+    },
+    [FWD_FINISH_KEEP] = {
+        FWD_SCRIPT_KEEP, FWD_FAIL_BEFORE_RETRY, FWD_FAIL_AFTER_RETRY, "keep",
+        fwd_step_args_keep
     }
 };
 
@@ -261,25 +267,49 @@ fwd_step_together(const fwd_item_t *one, const fwd_item_t *two)
 static void
 fwd_step_args_retry(fwd_args_t *args, const fwd_step_t *step)
 {
-    char               text[FWD_ATTEMPTS_TEXT_MAX];
-    size_t             len;
     const fwd_item_t  *item;
     const fwd_link_t  *link;
-    fwd_attempts_t     bare;
 
     for (link = step->items.next; link != &step->items; link = link->next) {
         item = fwd_list_data(link, fwd_item_t, link);
 
         fwd_queue_retry_adding(step->queue, item->event->id);
 
-        memset(&bare, 0, sizeof(bare));
-        bare.count = item->attempts;
-
-        len = fwd_attempts_format(text, item->tries ? item->tries : &bare);
-
         fwd_args_id(args, item->event->id);
         fwd_args_due(args, item->due);
-        fwd_args_copy(args, text, len);
+        fwd_step_args_tries(args, item);
+    }
+}
+
+
+/* What the attempts were, as it stands in try. */
+
+static void
+fwd_step_args_tries(fwd_args_t *args, const fwd_item_t *item)
+{
+    char            text[FWD_ATTEMPTS_TEXT_MAX];
+    size_t          len;
+    fwd_attempts_t  bare;
+
+    memset(&bare, 0, sizeof(bare));
+    bare.count = item->attempts;
+
+    len = fwd_attempts_format(text, item->tries ? item->tries : &bare);
+    fwd_args_copy(args, text, len);
+}
+
+
+static void
+fwd_step_args_keep(fwd_args_t *args, const fwd_step_t *step)
+{
+    const fwd_item_t  *item;
+    const fwd_link_t  *link;
+
+    for (link = step->items.next; link != &step->items; link = link->next) {
+        item = fwd_list_data(link, fwd_item_t, link);
+
+        fwd_args_id(args, item->event->id);
+        fwd_step_args_tries(args, item);
     }
 }
 
@@ -359,6 +389,15 @@ fwd_step_end(fwd_step_t *step)
 
         if (step->how == FWD_FINISH_RETRY && item->queue != NULL) {
             fwd_queue_retry_added(item->queue, item);
+        }
+
+        if (step->how == FWD_FINISH_KEEP && item->queue != NULL) {
+
+            /* from now on it holds up those of its person */
+
+            fwd_order_add(item->dest->order, item);
+            fwd_dest_wake(item->dest);
+            continue;
         }
 
         fwd_item_free(item);

@@ -174,7 +174,14 @@ fwd_gate_tick(fwd_dest_t *dest)
 uint64_t
 fwd_gate_open_since_ms(const fwd_dest_t *dest)
 {
-    return dest->gate->breaker.since_ms;
+    uint64_t           open, parked;
+    const fwd_gate_t  *gate;
+
+    gate = dest->gate;
+    open = gate->breaker.since_ms;
+    parked = gate->parked_ms;
+
+    return (open == 0 || (parked != 0 && parked < open)) ? parked : open;
 }
 
 
@@ -204,6 +211,13 @@ fwd_gate_park(fwd_gate_t *gate, fwd_parked_t parked, uint32_t tries,
 
     passed = (now > at) ? now - at : 0;
     wait = (wait > passed) ? wait - passed : 0;
+
+    if (parked == FWD_PARKED_NOT) {
+        gate->parked_ms = 0;
+
+    } else if (gate->parked_ms == 0) {
+        gate->parked_ms = fwd_core_now_ms(core) + 1;
+    }
 
     gate->parked = parked;
     gate->parked_tries = tries;

@@ -75,6 +75,7 @@ typedef struct fwd_gate_s {
     fwd_parked_t          parked;
     uint32_t              parked_tries;  /* probes that failed */
     uint64_t              parked_at;     /* Unix ms, the last of them */
+    uint64_t              parked_ms;     /* monotonic, since when; 0: not */
     uint64_t              probe_ms;      /* monotonic, next one */
     uint64_t              hold_ms;       /* monotonic, the vendor asked */
     uint64_t              learned_ms;    /* monotonic: it did not say how
@@ -114,7 +115,8 @@ int fwd_gate_probes(const fwd_dest_t *dest);
 /* 1 if the share of retries allows another one while fresh events wait. */
 int fwd_gate_retry_fits(const fwd_dest_t *dest);
 
-/* Since when the breaker is not closed, monotonic ms; 0: it is closed. */
+/* Since when the breaker is not closed, or the destination is parked:
+   monotonic ms; 0: neither. */
 uint64_t fwd_gate_open_since_ms(const fwd_dest_t *dest);
 
 /*

@@ -126,6 +126,7 @@ int
 fwd_gate_wants(const fwd_dest_t *dest)
 {
     return dest->fresh_count != 0 || dest->lane_count != 0
+           || (dest->order != NULL && dest->order->ready_count != 0)
            || !fwd_list_empty(&dest->again);
 }
 

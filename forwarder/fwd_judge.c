@@ -449,6 +449,19 @@ fwd_judge_split(fwd_batch_t *batch)
     dest = batch->dest;
     middle = batch->items_count / 2;
 
+    if (dest->order != NULL) {
+
+        /* one half at a time: the other may hold later events of a person */
+
+        for (i = middle; i < batch->items_count; i++) {
+            fwd_queue_forget(batch->items[i]);
+        }
+
+        batch->items_count = middle;
+        fwd_list_insert_before(dest->again.next, &batch->link);
+        return;
+    }
+
     half = fwd_batch_create(batch->core, dest);
 
     if (half == NULL) {

@@ -71,9 +71,9 @@
     "local function take(id)\n"                                               \
     "  local n = redis.call('XDEL', KEYS[3], id)\n"                           \
     "  local m = redis.call('ZREM', KEYS[4], id)\n"                           \
-    "  if m > 0 then redis.call('HDEL', KEYS[5], id) end\n"                   \
-    "  if n + m > 0 then return 1 end\n"                                      \
-    "  return 0\n"                                                            \
+    "  if n + m == 0 then return 0 end\n"                                     \
+    "  redis.call('HDEL', KEYS[5], id)\n"                                     \
+    "  return 1\n"                                                            \
     "end\n"
 
 
@@ -365,6 +365,87 @@ static const char *const  fwd_lua[FWD_SCRIPT_COUNT] = {
     "  end\n"
     "end\n"
     "return n\n",
+
+    /* The number of attempts tells whether it has run before. */
+
+    [FWD_SCRIPT_KEEP] =
+    FWD_LUA_FENCE
+    FWD_LUA_PERMIT
+    FWD_LUA_COUNT
+    "local n = 0\n"
+    "for i = 3, #ARGV, 2 do\n"
+    "  local id = ARGV[i]\n"
+    "  local old = redis.call('HMGET', KEYS[5], id)[1] or '0'\n"
+    "  if tonumber(string.match(old, '^%d+'))\n"
+    "     < tonumber(string.match(ARGV[i + 1], '^%d+'))\n"
+    "     and (#redis.call('XRANGE', KEYS[3], id, id) == 1\n"
+    "          or redis.call('ZSCORE', KEYS[4], id))\n"
+    "  then\n"
+    "    redis.call('HSET', KEYS[5], id, ARGV[i + 1])\n"
+    "    n = n + 1\n"
+    "  end\n"
+    "end\n"
+    "count('retry:' .. ARGV[2], n)\n"
+    "return n\n",
+
+    /*
+     * Keys are looked at before anything is written: one of a wrong type
+     * must not leave an event in neither place.
+     */
+
+    [FWD_SCRIPT_MOVE] =
+    FWD_LUA_FENCE
+    "redis.call('HLEN', KEYS[2])\n"
+    "redis.call('HLEN', KEYS[5])\n"
+    "redis.call('XLEN', KEYS[6])\n"
+    "redis.call('XLEN', KEYS[7])\n"
+    "redis.call('XLEN', KEYS[8])\n"
+    "redis.call('ZCARD', KEYS[9])\n"
+    FWD_LUA_PERMIT
+    FWD_LUA_TAKE
+    "local sums = {}\n"
+    "local function add(name, source, id)\n"
+    "  local ms, seq = string.match(id, '^(%d+)-(%d+)$')\n"
+    "  local h = ((tonumber(ms) % 2097152) * 1103515245\n"
+    "             + (tonumber(seq) % 65536) * 2654435761) % 4294967296\n"
+    "  local field = name .. ':' .. source\n"
+    "  sums[field] = (sums[field] or 0) + 1\n"
+    "  field = string.gsub(name, ':', '~:', 1) .. ':' .. source\n"
+    "  sums[field] = (sums[field] or 0) + h\n"
+    "end\n"
+    "local function source(id)\n"
+    "  local e = redis.call('XRANGE', KEYS[6], id, id)[1]\n"
+    "  if e then\n"
+    "    for i = 1, #e[2], 2 do\n"
+    "      if e[2][i] == 'src' then return e[2][i + 1] end\n"
+    "    end\n"
+    "  end\n"
+    "  return ''\n"
+    "end\n"
+    "local moved, routed = 0, 0\n"
+    "for i = 5, #ARGV do\n"
+    "  local id = ARGV[i]\n"
+    "  if take(id) == 1 then\n"
+    "    local src = source(id)\n"
+    "    moved = moved + 1\n"
+    "    add('moved:' .. ARGV[2], src, id)\n"
+    "    if #redis.call('XRANGE', KEYS[7], id, id) == 0\n"
+    "       and #redis.call('XRANGE', KEYS[8], id, id) == 0\n"
+    "       and not redis.call('ZSCORE', KEYS[9], id)\n"
+    "    then\n"
+    "      redis.call('ZADD', KEYS[9], ARGV[4], id)\n"
+    "      routed = routed + 1\n"
+    "      add('routed:' .. ARGV[3], src, id)\n"
+    "    end\n"
+    "  end\n"
+    "end\n"
+    "if moved > routed then\n"
+    "  sums['joined:' .. ARGV[3]] = moved - routed\n"
+    "end\n"
+    "for field, n in pairs(sums) do\n"
+    "  redis.call('HINCRBY', KEYS[2], field, string.format('%.0f', n))\n"
+    "end\n"
+    "return { moved, routed }\n",
 
     [FWD_SCRIPT_TRIM] =
     FWD_LUA_FENCE

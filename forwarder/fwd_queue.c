@@ -11,12 +11,15 @@
 
 #include "fwd_dest.h"
 #include "fwd_load.h"
+#include "fwd_order.h"
 #include "fwd_shard.h"
 
 
 #define FWD_QUEUE_PAUSE_MS  500          /* after a load that failed */
 
 
+static void fwd_queue_drop_waiting(fwd_queue_t *queue);
+static void fwd_queue_collect(void *value, void *data);
 static void fwd_queue_drop_list(fwd_queue_t *queue, fwd_link_t *list);
 static void fwd_queue_orphan(void *value, void *data);
 static void fwd_item_uncount(fwd_item_t *item);
@@ -78,9 +81,7 @@ fwd_queue_start(fwd_queue_t *queue)
 void
 fwd_queue_drop(fwd_queue_t *queue)
 {
-    size_t       i;
-    fwd_item_t  *item;
-    fwd_link_t  *link, *next;
+    size_t  i;
 
     fwd_load_cancel(queue->load);
     fwd_load_cancel(queue->retry_load);
@@ -94,12 +95,33 @@ fwd_queue_drop(fwd_queue_t *queue)
 
     fwd_post_cancel(&queue->flush);
 
-    fwd_queue_drop_list(queue, &queue->fresh);
-    fwd_queue_drop_list(queue, &queue->held);
+    fwd_queue_drop_waiting(queue);
 
     for (i = 0; i < FWD_FINISH_COUNT; i++) {
         fwd_queue_drop_list(queue, &queue->finished[i]);
     }
+
+    /* what is left is in batches, or in steps whose replies will come */
+
+    fwd_idmap_each(&queue->items, fwd_queue_orphan, NULL);
+    fwd_idmap_free(&queue->items);
+
+    queue->due_ms = UINT64_MAX;
+    queue->behind = 0;
+    queue->retry_known = 0;
+    queue->retry_some = 0;
+    queue->scan_valid = 0;
+}
+
+
+static void
+fwd_queue_drop_waiting(fwd_queue_t *queue)
+{
+    fwd_link_t   ordered, *link, *next;
+    fwd_item_t  *item;
+
+    fwd_queue_drop_list(queue, &queue->fresh);
+    fwd_queue_drop_list(queue, &queue->held);
 
     /* ours among the retries of the destination */
 
@@ -116,16 +138,37 @@ fwd_queue_drop(fwd_queue_t *queue)
         }
     }
 
-    /* what is left is in batches, or in steps whose replies will come */
+    if (queue->dest->order == NULL) {
+        return;
+    }
 
-    fwd_idmap_each(&queue->items, fwd_queue_orphan, NULL);
-    fwd_idmap_free(&queue->items);
+    /* and in the lists of persons */
 
-    queue->due_ms = UINT64_MAX;
-    queue->behind = 0;
-    queue->retry_known = 0;
-    queue->retry_some = 0;
-    queue->scan_valid = 0;
+    fwd_list_init(&ordered);
+    fwd_idmap_each(&queue->items, fwd_queue_collect, &ordered);
+    fwd_queue_drop_list(queue, &ordered);
+}
+
+
+static void
+fwd_queue_collect(void *value, void *data)
+{
+    fwd_item_t  *item = value;
+
+    if (item->ordered) {
+        fwd_order_remove(item->dest->order, item);
+        fwd_list_push(data, &item->link);
+    }
+}
+
+
+void
+fwd_queue_unload(fwd_queue_t *queue)
+{
+    fwd_queue_drop_waiting(queue);
+    fwd_queue_rewind(queue);
+
+    queue->due_ms = 0;
 }
 
 
@@ -157,6 +200,12 @@ fwd_queue_forget(fwd_item_t *item)
     queue = item->queue;
 
     if (queue != NULL) {
+
+        if (item->person != NULL) {
+            fwd_order_add(item->dest->order, item);
+            return;
+        }
+
         if (item->retry) {
             queue->due_ms = 0;
             queue->dest->due_ms = 0;
@@ -212,7 +261,8 @@ fwd_queue_offer(fwd_queue_t *queue, fwd_event_t *ev)
     item = NULL;
 
     if (!queue->behind
-        && fwd_dest_has_room(queue->dest, ev->size, queue->high))
+        && fwd_dest_has_room(queue->dest, ev->size, queue->high)
+        && !(queue->rewound && queue->dest->order != NULL))
     {
         item = fwd_item_create(queue, ev);
     }
@@ -245,6 +295,12 @@ fwd_queue_add_fresh(fwd_queue_t *queue, fwd_item_t *item, int front)
     fwd_dest_t  *dest;
 
     dest = queue->dest;
+
+    if (item->person != NULL) {
+        fwd_order_add(dest->order, item);
+        return;
+    }
+
     item->waiting = 1;
 
     if (fwd_list_empty(&queue->fresh)) {
@@ -288,14 +344,32 @@ fwd_queue_take_fresh(fwd_queue_t *queue)
 fwd_item_t *
 fwd_item_create(fwd_queue_t *queue, fwd_event_t *ev)
 {
-    fwd_item_t  *item;
+    fwd_item_t     *item;
+    fwd_persons_t    *order;
+    unsigned char   key[FWD_ORDER_KEY];
 
     item = calloc(1, sizeof(fwd_item_t));
     if (item == NULL) {
         return NULL;
     }
 
+    order = queue->dest->order;
+
+    if (order != NULL) {
+        fwd_order_key(key, ev);
+
+        if (fwd_order_enter(order, item, key) != FWD_OK) {
+            free(item);
+            return NULL;
+        }
+    }
+
     if (fwd_idmap_add(&queue->items, ev->id, item) != FWD_OK) {
+
+        if (order != NULL) {
+            fwd_order_leave(order, item);
+        }
+
         free(item);
         return NULL;
     }
@@ -316,6 +390,10 @@ fwd_item_free(fwd_item_t *item)
 {
     if (item->queue != NULL) {
         fwd_idmap_remove(&item->queue->items, item->event->id);
+    }
+
+    if (item->person != NULL) {
+        fwd_order_leave(item->dest->order, item);
     }
 
     fwd_item_uncount(item);
@@ -356,6 +434,13 @@ fwd_queue_finish(fwd_item_t *item, fwd_finish_t how)
     if (queue == NULL) {
         fwd_item_free(item);
         return;
+    }
+
+    if (how == FWD_FINISH_RETRY && item->person != NULL) {
+        how = FWD_FINISH_KEEP;
+
+        /* from now on try has a record of it, which has to go with it */
+        item->doubtful = 1;
     }
 
     item->waiting = 1;

@@ -26,6 +26,8 @@
 
 typedef struct fwd_item_s  fwd_item_t;
 
+struct fwd_person_s;                     /* fwd_order.h */
+
 
 /* The ends of an event that leave nothing behind but a number. */
 typedef enum {
@@ -43,6 +45,7 @@ typedef enum {
     FWD_FINISH_DONE = 0,
     FWD_FINISH_RETRY,
     FWD_FINISH_DEAD,
+    FWD_FINISH_KEEP,              /* failed, and stays where it is: order */
     FWD_FINISH_COUNT
 } fwd_finish_t;
 
@@ -53,6 +56,8 @@ struct fwd_item_s {
     fwd_queue_t          *queue;         /* NULL: the shard was lost, the
                                             outcome is of no use */
     fwd_dest_t           *dest;
+    struct fwd_person_s  *person;        /* NULL: the destination keeps no
+                                            order */
     double                due;           /* of the retry: ms and fraction,
                                             equal for events sent together */
     uint32_t              attempts;      /* failed so far */
@@ -67,6 +72,8 @@ struct fwd_item_s {
                                             sent in, one reference, or NULL */
     uint32_t              letter_index;  /* its place there */
     unsigned              retry:1;       /* it came from the retry set */
+    unsigned              ordered:1;     /* it waits in the list of its
+                                            person */
     unsigned              waiting:1;     /* in a list of its queue or lane,
                                             not in a batch or step */
     unsigned              doubtful:1;    /* a step with it was sent, and the
@@ -110,6 +117,8 @@ struct fwd_queue_s {
     uint32_t              scan_count;    /* members seen by it */
     uint64_t              load_ms;       /* monotonic, no load before: one
                                             has failed */
+    uint64_t              move_ms;       /* monotonic, no move before: there
+                                            was nothing to move */
     uint32_t              steps_count;   /* finish steps on their way */
     fwd_link_t            ready;         /* in the destination's list while
                                             fresh is not empty */
@@ -117,6 +126,7 @@ struct fwd_queue_s {
 
     unsigned              high:1;        /* goes before others; its retries
                                             are in the normal lane */
+    unsigned              moving:1;      /* to the fallback, under way */
     unsigned              behind:1;      /* Redis has pointers after loaded */
     unsigned              rewound:1;     /* during the load: start again */
     unsigned              retry_known:1; /* retry_min is a true bound */
@@ -158,7 +168,16 @@ void fwd_queue_add_fresh(fwd_queue_t *queue, fwd_item_t *item, int front);
 /* Takes the first of fresh; there is one. */
 fwd_item_t *fwd_queue_take_fresh(fwd_queue_t *queue);
 
-/* Frees an item that is in no list; it will be loaded again. */
+/*
+ * Frees what waits in memory and is in no batch or step; nothing is loaded
+ * until the queue is rewound, as it is here for a later load.
+ */
+void fwd_queue_unload(fwd_queue_t *queue);
+
+/*
+ * Frees an item that is in no list; it will be loaded again.  One with a
+ * place in an order goes back there.
+ */
 void fwd_queue_forget(fwd_item_t *item);
 
 /* Looks at all pointers again; what is in memory is passed over. */
@@ -188,6 +207,9 @@ void fwd_queue_fetch(fwd_queue_t *queue);
 
 /* fwd_retry.c: loads retries that are due; looks for the next due time. */
 void fwd_queue_fetch_due(fwd_queue_t *queue);
+
+/* fwd_retry.c: asks for the attempts of what is loaded, then starts. */
+void fwd_retry_tries(fwd_load_t *load);
 
 /*
  * fwd_retry.c: a retry is about to be written, and has been.  The bound for

@@ -40,7 +40,6 @@ static void fwd_retry_take(fwd_load_t *load, const redisReply *reply,
     uint32_t max);
 static int fwd_retry_by_id(const void *a, const void *b);
 static void fwd_retry_next_reply(void *data, redisReply *reply);
-static void fwd_retry_tries(fwd_load_t *load);
 static void fwd_retry_tries_reply(void *data, redisReply *reply);
 static void fwd_retry_loaded(fwd_load_t *load);
 static void fwd_retry_scan_step(fwd_queue_t *queue, const char *cursor);
@@ -58,8 +57,8 @@ fwd_queue_fetch_due(fwd_queue_t *queue)
     fwd_load_t    *load;
     fwd_engine_t  *engine;
 
-    if (queue->high || queue->retry_load != NULL
-        || !fwd_shard_owned(queue->shard)
+    if (queue->high || queue->retry_load != NULL || queue->moving
+        || queue->dest->diverting || !fwd_shard_owned(queue->shard)
         || fwd_core_now_ms(queue->shard->engine->core) < queue->load_ms)
     {
         return;
@@ -98,7 +97,9 @@ fwd_queue_fetch_due(fwd_queue_t *queue)
     fwd_args_text(args, "WITHSCORES");
     fwd_args_text(args, "LIMIT");
     fwd_args_text(args, "0");
-    fwd_args_number(args, FWD_LOAD_MAX + queue->items.count);
+
+    /* one more than can be taken, which tells that there are more */
+    fwd_args_number(args, FWD_LOAD_MAX + 1 + queue->items.count);
 
     if (fwd_args_send(args, queue->shard->redis, fwd_retry_due_reply, load, 0)
         != FWD_OK)
@@ -308,7 +309,7 @@ fwd_retry_next_reply(void *data, redisReply *reply)
 }
 
 
-static void
+void
 fwd_retry_tries(fwd_load_t *load)
 {
     uint32_t       i;
@@ -331,7 +332,7 @@ fwd_retry_tries(fwd_load_t *load)
         != FWD_OK)
     {
         load->failed = 1;
-        fwd_retry_loaded(load);
+        load->done(load);
         return;
     }
 
@@ -362,7 +363,7 @@ fwd_retry_tries_reply(void *data, redisReply *reply)
         }
 
         load->failed = 1;
-        fwd_retry_loaded(load);
+        load->done(load);
         return;
     }
 
@@ -386,7 +387,7 @@ fwd_retry_tries_reply(void *data, redisReply *reply)
     }
 
     /* retries are few and far apart in the stream */
-    load->sparse = 1;
+    load->sparse = (load == load->queue->retry_load);
 
     fwd_load_start(load);
 }
@@ -437,6 +438,11 @@ fwd_retry_loaded(fwd_load_t *load)
             if (item->event->bad != NULL) {
                 item->reason = item->event->bad;
                 fwd_queue_finish(item, FWD_FINISH_DEAD);
+                continue;
+            }
+
+            if (item->person != NULL) {
+                fwd_order_add(dest->order, item);
                 continue;
             }
 

@@ -216,7 +216,8 @@ fwd_route_judge(fwd_route_step_t *step, uint32_t n, const fwd_event_t *ev,
                 verdict = (uint8_t) (FWD_VERDICT_REFUSED + answer);
 
             } else {
-                verdict = fwd_wanted_high(dest->wanted, c)
+                verdict = (dest->order == NULL
+                           && fwd_wanted_high(dest->wanted, c))
                           ? FWD_VERDICT_HIGH : FWD_VERDICT_NORMAL;
             }
 

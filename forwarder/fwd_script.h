@@ -89,6 +89,21 @@ typedef enum {
     FWD_SCRIPT_DEAD,
 
     /*
+     * An attempt has failed, and the event stays where it is.
+     * keys: owner, ledger, q, retry, try; args: epoch, destination, then for
+     * each event: ID, its record for try, which starts with the attempts.
+     */
+    FWD_SCRIPT_KEEP,
+
+    /*
+     * keys: owner, ledger, q, retry, try, in, and of the other destination q,
+     * its high lane, retry; args: epoch, destination, the other one, now ms,
+     * IDs.
+     * Answers { moved, of these not there yet }.
+     */
+    FWD_SCRIPT_MOVE,
+
+    /*
      * keys: owner, in, every q; args: epoch, group, then IDs that are still
      * needed: the smallest of each retry set, the first of a route step that
      * is on its way.

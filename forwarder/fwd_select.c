@@ -31,7 +31,6 @@ typedef struct {
 
 
 static fwd_batch_t *fwd_select_again(fwd_dest_t *dest);
-static uint32_t fwd_select_max(const fwd_dest_t *dest);
 static fwd_item_t *fwd_select_lane_first(const fwd_dest_t *dest);
 static int fwd_select_lane_ready(const fwd_dest_t *dest);
 static int fwd_select_fresh_ready(const fwd_dest_t *dest, uint64_t *wait_ms);
@@ -60,6 +59,10 @@ fwd_dest_select(fwd_dest_t *dest, uint64_t *wait_ms)
 
     if (!fwd_list_empty(&dest->again)) {
         return fwd_select_again(dest);
+    }
+
+    if (dest->order != NULL) {
+        return fwd_order_select(dest, wait_ms);
     }
 
     lane = fwd_select_lane_ready(dest);
@@ -111,7 +114,7 @@ fwd_select_again(fwd_dest_t *dest)
  * retries is not cut, it waits until there are tokens for all of it.
  */
 
-static uint32_t
+uint32_t
 fwd_select_max(const fwd_dest_t *dest)
 {
     uint32_t  room;
@@ -469,6 +472,7 @@ fwd_fill_item(fwd_dest_t *dest, fwd_batch_t *batch, fwd_item_t *item)
     }
 
     fwd_batch_pop(batch);
+    fwd_shadow_dropped(dest, item);
 
     if (rc == FWD_OK) {
         item->end = FWD_END_DROP;
@@ -532,6 +536,9 @@ fwd_fill_return(fwd_dest_t *dest, fwd_item_t **items, uint32_t count)
 
         if (item->queue == NULL) {
             fwd_item_free(item);
+
+        } else if (item->person != NULL) {
+            fwd_order_add(dest->order, item);
 
         } else if (item->retry) {
             fwd_dest_add_retry(dest, item);

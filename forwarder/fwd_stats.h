@@ -40,6 +40,8 @@ typedef struct {
     uint64_t              fresh_ms;      /* Unix ms when the youngest event
                                             that was delivered came in */
     uint64_t              map_killed;    /* events that ended a loop */
+    uint64_t              shadow_equal;  /* events with the same records */
+    uint64_t              shadow_different;
 } fwd_dest_stats_t;
 
 
