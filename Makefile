@@ -16,7 +16,7 @@ B := build
 COMMA := ,
 
 # libjq comes without a pkg-config file
-PKGS := hiredis libuv libcurl jansson yaml-0.1 libcrypto zlib
+PKGS := hiredis libuv libcurl jansson yaml-0.1 libmicrohttpd libcrypto zlib
 PKG_CFLAGS := $(shell pkg-config --cflags-only-I $(PKGS))
 
 # TLS to Redis: from hiredis 1.0 on, if it was built with it

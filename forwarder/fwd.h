@@ -35,6 +35,7 @@ typedef enum {
 
 /* Objects that several files know by pointer. */
 typedef struct fwd_batch_s   fwd_batch_t;
+typedef struct fwd_depth_s   fwd_depth_t;
 typedef struct fwd_dest_s    fwd_dest_t;
 typedef struct fwd_engine_s  fwd_engine_t;
 typedef struct fwd_load_s    fwd_load_t;

@@ -53,6 +53,7 @@ fwd_dest_init(fwd_dest_t *dest, fwd_engine_t *engine,
     dest->conf = conf;
     dest->index = index;
     dest->stats = &engine->stats->dests[index];
+    dest->stats->concurrency = conf->limits.concurrency;
     dest->kind = fwd_dest_kinds[conf->desc->kind];
     dest->due_ms = UINT64_MAX;
 

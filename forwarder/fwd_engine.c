@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fwd_depth.h"
 #include "fwd_dest.h"
 #include "fwd_engine.h"
 #include "fwd_reader.h"
@@ -27,7 +28,7 @@
 
 static fwd_rc_t fwd_engine_connect(fwd_engine_t *engine, fwd_error_t *err);
 static void fwd_engine_tick(uv_timer_t *timer);
-static void fwd_engine_count(fwd_engine_t *engine);
+static void fwd_engine_tell(fwd_engine_t *engine);
 static void fwd_engine_stopping(void *data);
 static void fwd_engine_release(fwd_engine_t *engine, uint64_t now);
 static int fwd_engine_released(const fwd_engine_t *engine);
@@ -35,7 +36,7 @@ static int fwd_engine_released(const fwd_engine_t *engine);
 
 fwd_rc_t
 fwd_engine_start(fwd_engine_t *engine, fwd_core_t *core,
-    const fwd_config_t *conf, fwd_error_t *err)
+    const fwd_config_t *conf, fwd_loop_stats_t *stats, fwd_error_t *err)
 {
     uint32_t  i;
 
@@ -46,8 +47,13 @@ fwd_engine_start(fwd_engine_t *engine, fwd_core_t *core,
     fwd_args_init(&engine->args);
     fwd_reader_tape_init(&engine->tape);
 
-    engine->stats = calloc(1, sizeof(fwd_loop_stats_t)
-                              + conf->dests_count * sizeof(fwd_dest_stats_t));
+    engine->stats = stats;
+
+    if (stats == NULL) {
+        engine->stats = calloc(1, fwd_stats_size(conf->dests_count));
+        engine->stats_own = 1;
+    }
+
     engine->dests = calloc(conf->dests_count, sizeof(fwd_dest_t));
     engine->shards = calloc(conf->shards, sizeof(fwd_shard_t));
 
@@ -115,12 +121,15 @@ fwd_engine_connect(fwd_engine_t *engine, fwd_error_t *err)
                                      "commands", &scripts, &handler);
     engine->reader = fwd_reader_create(engine, engine->shards,
                                        engine->shards_count, NULL);
+    engine->depth = fwd_depth_create(engine);
 
     for (i = 0; i < engine->shards_count; i++) {
         engine->shards[i].redis = engine->redis;
     }
 
-    if (engine->redis == NULL || engine->reader == NULL) {
+    if (engine->redis == NULL || engine->reader == NULL
+        || engine->depth == NULL)
+    {
         return fwd_error(err, "out of memory");
     }
 
@@ -176,7 +185,6 @@ fwd_engine_tick(uv_timer_t *timer)
 
     fwd_shared_tick(engine);
     fwd_members_tick(engine);
-    fwd_engine_count(engine);
 
     for (i = 0; i < engine->dests_count; i++) {
         fwd_gate_tick(&engine->dests[i]);
@@ -188,6 +196,8 @@ fwd_engine_tick(uv_timer_t *timer)
     }
 
     fwd_reader_wake(engine->reader);
+    fwd_depth_tick(engine->depth);
+    fwd_engine_tell(engine);
 
     if (engine->stopping) {
         fwd_engine_stopping(engine);
@@ -195,30 +205,48 @@ fwd_engine_tick(uv_timer_t *timer)
 }
 
 
+/* Numbers that are true at this moment, for the supervisor. */
+
 static void
-fwd_engine_count(fwd_engine_t *engine)
+fwd_engine_tell(fwd_engine_t *engine)
 {
-    uint32_t            i, owned, active;
+    uint32_t            i, owned, active, held;
+    fwd_loop_stats_t   *stats;
     const fwd_shard_t  *shard;
 
     owned = 0;
     active = 0;
+    held = 0;
 
     for (i = 0; i < engine->shards_count; i++) {
         shard = &engine->shards[i];
-        owned += fwd_shard_owned(shard);
+
+        owned += (fwd_shard_owned(shard) != 0);
         active += (shard->state == FWD_SHARD_ACTIVE);
+
+        /* waiting after an error has counted the error */
+        held += (shard->state == FWD_SHARD_WAITING
+                 && shard->failed_count == 0);
     }
 
-    engine->stats->connected = fwd_redis_is_up(engine->shards[0].redis);
-    engine->stats->shards_owned = owned;
-    engine->stats->shards_active = active;
+    stats = engine->stats;
+    stats->connected = (uint64_t) fwd_redis_is_up(engine->shards[0].redis);
+    stats->shards_owned = owned;
+    stats->shards_active = active;
+    stats->shards_held = held;
+
+    for (i = 0; i < engine->dests_count; i++) {
+        stats->dests[i].inflight = engine->dests[i].inflight_count;
+    }
+
+    __atomic_store_n(&stats->beat_ms, fwd_core_now_ms(engine->core),
+                     __ATOMIC_RELEASE);
 }
 
 
 void
-fwd_engine_stop(fwd_engine_t *engine, void (*stopped)(void *data),
-    void *data)
+fwd_engine_stop(fwd_engine_t *engine, uint64_t patience_ms,
+    void (*stopped)(void *data), void *data)
 {
     uint32_t  i;
 
@@ -230,7 +258,7 @@ fwd_engine_stop(fwd_engine_t *engine, void (*stopped)(void *data),
     engine->stopped = stopped;
     engine->stopped_data = data;
     engine->stop_ms = fwd_core_now_ms(engine->core)
-                      + engine->conf->shutdown_timeout_ms;
+                      + patience_ms;
 
     /* without them nothing can come to us any more that others should get */
 
@@ -352,6 +380,7 @@ fwd_engine_close(fwd_engine_t *engine)
 
     fwd_reader_destroy(engine->reader);
     engine->reader = NULL;
+    engine->depth = NULL;
 
     for (i = 0; i < engine->shards_count; i++) {
         fwd_reader_end(&engine->shards[i]);
@@ -359,6 +388,8 @@ fwd_engine_close(fwd_engine_t *engine)
 
     fwd_redis_destroy(engine->redis);
     fwd_topology_destroy(engine->topology);
+    fwd_depth_free(engine->depth);
+    engine->depth = NULL;
 
     for (i = 0; i < engine->dests_count; i++) {
         fwd_dest_close(&engine->dests[i]);
@@ -382,10 +413,21 @@ fwd_engine_free(fwd_engine_t *engine)
     fwd_members_cleanup(engine);
     free(engine->shards);
     free(engine->dests);
-    free(engine->stats);
     fwd_candidate_free(&engine->candidate);
+
+    if (engine->stats_own) {
+        free(engine->stats);
+    }
+
     fwd_reader_tape_free(&engine->tape);
     fwd_args_free(&engine->args);
+}
+
+
+int
+fwd_engine_successor(const fwd_engine_t *engine)
+{
+    return __atomic_load_n(&engine->stats->successor, __ATOMIC_ACQUIRE) != 0;
 }
 
 

@@ -32,6 +32,7 @@ struct fwd_engine_s {
                                             own */
     fwd_topology_t       *topology;      /* of a cluster, else NULL */
     fwd_members_t         members;
+    fwd_depth_t          *depth;         /* looks how much waits */
     fwd_args_t            args;          /* of the command being built */
     fwd_reader_tape_t     tape;
     fwd_shard_t          *shards;
@@ -50,19 +51,25 @@ struct fwd_engine_s {
     unsigned              checked:1;     /* the server was looked at */
     unsigned              stopping:1;
     unsigned              releasing:1;   /* patience is over: leases go */
+    unsigned              stats_own:1;   /* stats were allocated here */
 };
 
 
-/* Starts to work; conf and core stay the caller's.  FWD_ERROR with a text. */
+/*
+ * Starts to work; conf, core and stats stay the caller's.  stats is a block
+ * of fwd_stats_size(), or NULL: numbers that nobody sees.  FWD_ERROR with a
+ * text.
+ */
 fwd_rc_t fwd_engine_start(fwd_engine_t *engine, fwd_core_t *core,
-    const fwd_config_t *conf, fwd_error_t *err) FWD_MUST_CHECK;
+    const fwd_config_t *conf, fwd_loop_stats_t *stats, fwd_error_t *err)
+    FWD_MUST_CHECK;
 
 /*
- * Stops reading and sending, waits for what is on its way up to the
- * configured time, gives the leases back, and calls stopped().
+ * Stops reading and sending, waits for what is on its way up to that time,
+ * gives the leases back, and calls stopped().
  */
-void fwd_engine_stop(fwd_engine_t *engine, void (*stopped)(void *data),
-    void *data);
+void fwd_engine_stop(fwd_engine_t *engine, uint64_t patience_ms,
+    void (*stopped)(void *data), void *data);
 
 /* Something of the end is done: look for the next thing. */
 void fwd_engine_wake(fwd_engine_t *engine);
@@ -74,6 +81,9 @@ void fwd_engine_down(void *engine);
 /* Closes what is left; run the loop until it is empty, then free. */
 void fwd_engine_close(fwd_engine_t *engine);
 void fwd_engine_free(fwd_engine_t *engine);
+
+/* 1 while loops of an older configuration are giving their leases back. */
+int fwd_engine_successor(const fwd_engine_t *engine);
 
 /* The index of a destination by name, or -1. */
 int fwd_engine_dest(const fwd_engine_t *engine, martech_str_t name);

@@ -43,6 +43,7 @@ typedef struct {
 
 static void fwd_judge_gone(fwd_batch_t *batch);
 static void fwd_judge_log(const fwd_judge_t *judge);
+static void fwd_judge_fresh(const fwd_item_t *item);
 static fwd_kv_t fwd_judge_number(const fwd_batch_t *batch, const char *key,
     uint32_t number);
 static int fwd_judge_good(const fwd_judge_t *judge);
@@ -111,6 +112,7 @@ fwd_batch_done(fwd_batch_t *batch)
         fwd_judge_log(&judge);
 
         for (i = 0; i < batch->items_count; i++) {
+            fwd_judge_fresh(batch->items[i]);
             fwd_queue_finish(batch->items[i], batch->items[i]->how);
         }
 
@@ -230,6 +232,23 @@ fwd_judge_log(const fwd_judge_t *judge)
             fwd_kv_int("status", batch->status),
             fwd_kv_int("ms", judge->took_ms),
             fwd_kv_text("reason", batch->reason));
+}
+
+
+/* How young the youngest event is that has arrived, for metrics. */
+
+static void
+fwd_judge_fresh(const fwd_item_t *item)
+{
+    fwd_dest_stats_t  *stats;
+
+    stats = item->dest->stats;
+
+    if (item->how == FWD_FINISH_DONE && item->end == FWD_END_DONE
+        && item->event->id.ms > stats->fresh_ms)
+    {
+        stats->fresh_ms = item->event->id.ms;
+    }
 }
 
 

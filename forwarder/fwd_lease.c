@@ -56,10 +56,14 @@ fwd_shard_claim(fwd_shard_t *shard)
      * A process that starts under the name of the owner is its successor
      * and need not wait.  Once fenced it is not: somebody else lives under
      * this name, and the two would take the shard from each other for ever.
-     * Unless it is ourselves: the answer to our last claim was lost.
+     * Unless it is ourselves: the answer to our last claim was lost.  Nor
+     * while loops of an older configuration live: they finish what they have
+     * on its way and give their leases back by themselves.
      */
 
-    fwd_args_text(args, shard->fenced_once && !shard->claim_lost ? "0" : "1");
+    fwd_args_text(args, (shard->fenced_once && !shard->claim_lost)
+                        || fwd_engine_successor(engine)
+                        ? "0" : "1");
 
     shard->claimed_ms = fwd_core_now_ms(engine->core);
     fwd_shard_set(shard, FWD_SHARD_CLAIMING);
@@ -180,6 +184,7 @@ fwd_lease_held(fwd_shard_t *shard, const redisReply *reply)
            ? strchr(reply->element[1]->str, ' ') : NULL;
 
     if (name != NULL && strcmp(name + 1, engine->conf->owner) == 0
+        && !fwd_engine_successor(engine)
         && fwd_log_pass(&shard->held_limit, now, FWD_LEASE_LOG_MS,
                         &suppressed))
     {
@@ -204,7 +209,7 @@ fwd_lease_held(fwd_shard_t *shard, const redisReply *reply)
         pause = (uint64_t) reply->element[2]->integer + 1;
     }
 
-    shard->again_ms = now + pause;
+    shard->again_ms = fwd_engine_successor(engine) ? now : now + pause;
 }
 
 

@@ -561,7 +561,23 @@ static const char *const  fwd_lua[FWD_SCRIPT_COUNT] = {
     "  redis.call('ZADD', KEYS[1], string.format('%d', now + ARGV[2]),\n"
     "             ARGV[1])\n"
     "end\n"
-    "return redis.call('ZRANGE', KEYS[1], 0, -1)\n"
+    "return redis.call('ZRANGE', KEYS[1], 0, -1)\n",
+
+    [FWD_SCRIPT_DEPTH] =
+    "local answer = {}\n"
+    "local function first(key)\n"
+    "  local e = redis.call('XRANGE', key, '-', '+', 'COUNT', 1)[1]\n"
+    "  return e and e[1] or ''\n"
+    "end\n"
+    "for i = 1, #KEYS, 3 do\n"
+    "  local n = #answer\n"
+    "  answer[n + 1] = redis.call('XLEN', KEYS[i])\n"
+    "  answer[n + 2] = redis.call('XLEN', KEYS[i + 1])\n"
+    "  answer[n + 3] = redis.call('ZCARD', KEYS[i + 2])\n"
+    "  answer[n + 4] = answer[n + 1] > 0 and first(KEYS[i]) or ''\n"
+    "  answer[n + 5] = answer[n + 2] > 0 and first(KEYS[i + 1]) or ''\n"
+    "end\n"
+    "return answer\n"
 };
 
 

@@ -5,10 +5,10 @@
  * The atomic steps of docs/SPEC.md section 5 as Lua scripts, the building of
  * their arguments, and the reading of their answers.
  *
- * KEYS[1] of every step is the lease and ARGV[1] the epoch of the caller; a
- * step whose caller does not hold the lease changes nothing.  Every script
- * may be sent again when its reply was lost: a second run changes nothing and
- * counts nothing.
+ * KEYS[1] of every script that writes is the lease and ARGV[1] the epoch of
+ * the caller; when he does not hold the lease, it changes nothing.  Every
+ * script may be sent again when its reply was lost: a second run changes
+ * nothing and counts nothing.
  */
 
 
@@ -134,6 +134,15 @@ typedef enum {
      * Answers the names of all loops that live.
      */
     FWD_SCRIPT_BEAT,
+
+    /*
+     * How much waits.  Reads only, so it asks for no lease: a number of a
+     * shard that was just lost is as good.
+     * keys: q, q:hi, retry of each destination.
+     * Answers three numbers and two IDs for each: lengths of q, q:hi and
+     * retry, the first of q and of q:hi or "".
+     */
+    FWD_SCRIPT_DEPTH,
 
     FWD_SCRIPT_COUNT
 } fwd_script_t;

@@ -18,6 +18,7 @@
 #include "fwd_gate.h"
 #include "fwd_identity.h"
 #include "fwd_shard.h"
+#include "fwd_watch.h"
 
 
 #define FWD_TURN_FRESH   3               /* fresh batches for one of retries */
@@ -454,14 +455,29 @@ fwd_fill_item(fwd_dest_t *dest, fwd_batch_t *batch, fwd_item_t *item)
                ? FWD_OK : FWD_AGAIN;
     }
 
+    if (fwd_poison_has(dest->engine->stats->poison, dest->conf->name,
+                       item->queue->shard->index, item->event->id))
+    {
+        fwd_batch_pop(batch);
+        item->reason = "map_killed";
+        fwd_queue_finish(item, FWD_FINISH_DEAD);
+        return FWD_NONE;
+    }
+
     records = batch->records_count;
     sink.batch = batch;
     sink.rc = FWD_OK;
+
+    fwd_watch_enter(dest->engine->stats, dest->index,
+                    item->queue->shard->index, item->event->id,
+                    item->event->message_id);
 
     rc = fwd_map_run(dest->map, item->event->text,
                      dest->needs_person
                      ? fwd_identity_text(person, item->event) : NULL,
                      fwd_wall_ms(), fwd_fill_record, &sink, &err);
+
+    fwd_watch_leave(dest->engine->stats);
 
     if (sink.rc != FWD_OK) {
         return FWD_AGAIN;                /* memory, not the map */

@@ -17,9 +17,11 @@
 #include "fwd_outcome.h"
 
 
-/* Upper bounds, the last bucket has none; fwd_stats.c has the values. */
-#define FWD_STATS_LATENCIES  14          /* ms of an attempt */
-#define FWD_STATS_SIZES      10          /* events of an attempt */
+#define FWD_STATS_LATENCIES  14          /* buckets, by ms of an attempt */
+#define FWD_STATS_SIZES      10          /* by events of an attempt */
+
+#define FWD_WATCH_ID_MAX     64          /* of a messageId, for the log */
+#define FWD_POISON_MAX       256         /* power of two */
 
 
 /* Of a destination in one loop. */
@@ -49,16 +51,41 @@ typedef struct {
 typedef struct {
     uint64_t              seq;           /* odd while a program runs */
     uint64_t              dest;          /* index */
+    uint64_t              shard;         /* IDs are of one shard only */
     fwd_id_t              event;
+    char                  message[FWD_WATCH_ID_MAX];  /* messageId, cut */
 } fwd_map_watch_t;
 
 
+/* An event that ended the process that mapped it. */
 typedef struct {
-    uint64_t              pid;
+    uint64_t              dest;          /* hash of the name */
+    uint64_t              shard;
+    fwd_id_t              event;
+    uint64_t              at_ms;         /* monotonic */
+    uint64_t              told;          /* an error named the destination */
+} fwd_poison_event_t;
+
+
+/* The last ones of all loops; the supervisor writes, loops read. */
+typedef struct {
+    uint64_t              count;         /* ever; the ring holds the last */
+    fwd_poison_event_t    events[FWD_POISON_MAX];
+} fwd_poison_t;
+
+
+typedef struct {
+    const fwd_poison_t   *poison;        /* NULL: there is none; mapped at
+                                            one address in all processes */
+    uint64_t              successor;     /* 1: loops of an older configuration
+                                            are giving their leases back;
+                                            written by the supervisor */
+    uint64_t              pid;           /* 0: not running */
     uint64_t              beat_ms;       /* monotonic, of the last tick */
     uint64_t              connected;     /* 1: Redis is there */
     uint64_t              shards_owned;
     uint64_t              shards_active; /* of these: reading */
+    uint64_t              shards_held;   /* by another owner */
     uint64_t              routed;        /* events */
     uint64_t              duplicates;
     uint64_t              refused;       /* event and destination */
@@ -67,9 +94,33 @@ typedef struct {
 } fwd_loop_stats_t;
 
 
-/* fwd_stats.c: one attempt has ended. */
+/* Of several loops together. */
+typedef struct {
+    uint64_t              shards_owned;
+    uint64_t              routed;
+    uint64_t              duplicates;
+    uint64_t              refused;
+} fwd_loop_sums_t;
+
+
+/* Upper bounds of the buckets; the last bucket has none. */
+extern const uint64_t  fwd_stats_latencies[FWD_STATS_LATENCIES - 1];
+extern const uint64_t  fwd_stats_sizes[FWD_STATS_SIZES - 1];
+
+
+/* Bytes of a block for so many destinations. */
+size_t fwd_stats_size(size_t dests);
+
+/* One attempt has ended. */
 void fwd_stats_attempt(fwd_dest_stats_t *stats, fwd_outcome_t outcome,
     uint32_t events, uint64_t us);
+
+/* Nobody works here any more: counters stay, everything else is zero. */
+void fwd_stats_idle(fwd_loop_stats_t *stats, size_t dests);
+
+/* Adds numbers of one loop, without those of its destinations; and these. */
+void fwd_stats_add_loop(fwd_loop_sums_t *to, const fwd_loop_stats_t *from);
+void fwd_stats_add_dest(fwd_dest_stats_t *to, const fwd_dest_stats_t *from);
 
 
 #endif /* _FWD_STATS_H_INCLUDED_ */

@@ -70,7 +70,7 @@ check_clang() {
     local libraries failed=0
 
     libraries=$(pkg-config --cflags-only-I hiredis libuv libcurl jansson \
-                yaml-0.1 libcrypto zlib)
+                yaml-0.1 libmicrohttpd libcrypto zlib)
 
     tools/build.sh fuzz || failed=1
 

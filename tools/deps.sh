@@ -23,6 +23,7 @@ NEEDS='
     libuv1-dev
     libjq-dev
     libyaml-dev
+    libmicrohttpd-dev
     libssl-dev
     openssl
     zlib1g-dev

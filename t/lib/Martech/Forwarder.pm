@@ -108,9 +108,53 @@ sub log_lines {
 }
 
 
-sub signal { $_[0]{process}->signal($_[1]) }
-sub kill_now { $_[0]{process}->kill_now() }
-sub wait_end { $_[0]{process}->wait_end($_[1]) }
+# process ids of the loops; the supervisor is pid()
+sub loops { $_[0]->running() ? Martech::Process::children($_[0]->pid()) : () }
+
+
+# What stops, wakes or kills is meant for the whole program; the rest is for
+# the supervisor, who tells its loops.
+sub signal {
+    my ($self, $signal) = @_;
+
+    return $self->{process}->signal($signal)
+        unless $signal =~ /^(?:STOP|CONT|KILL)$/;
+    return $self->running() && kill $signal => -$self->pid();
+}
+
+
+# Supervisor and loops at the same moment: loops that are alone would give
+# their leases back in order.
+sub kill_now {
+    my ($self) = @_;
+    my $group = $self->pid();
+
+    if ($self->running()) {
+        $self->{process}{stopped} = 1;   # this end is wanted
+        kill KILL => -$group;
+    }
+
+    $self->{process}->kill_now();
+    $self->group_gone($group);
+}
+
+
+sub group_gone {
+    my ($self, $group) = @_;
+
+    return wait_until(sub { !Martech::Process::group($group) }, 10,
+                      'the loops of the forwarder end');
+}
+
+
+sub wait_end {
+    my ($self, $limit) = @_;
+    my $ended = $self->{process}->wait_end($limit);
+
+    $self->group_gone($self->pid()) if $ended;
+
+    return $ended;
+}
 
 
 sub stop {
