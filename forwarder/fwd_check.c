@@ -16,8 +16,6 @@
 
 #include <sys/wait.h>
 
-#include <openssl/evp.h>
-
 #include "fwd_check.h"
 #include "fwd_loop.h"
 #include "fwd_map.h"

@@ -376,7 +376,10 @@ fwd_request_start(fwd_request_t *rq)
 }
 
 
-/* One record is sent from where it is; more are put together. */
+/*
+ * One record is sent from where it is; more are put together.  The body of a
+ * replay has its frame already.
+ */
 
 static martech_str_t
 fwd_request_body(fwd_request_t *rq)
@@ -389,7 +392,9 @@ fwd_request_body(fwd_request_t *rq)
     batch = rq->batch;
     framing = (int) rq->sender->conf->http.framing;
 
-    if (framing == FWD_FRAMING_OBJECT) {
+    if (framing == FWD_FRAMING_OBJECT
+        || batch->items[0]->event->body.len != 0)
+    {
         return batch->records[rq->part];
     }
 
@@ -423,15 +428,18 @@ fwd_request_body(fwd_request_t *rq)
 static void
 fwd_request_id(fwd_request_t *rq, char *id)
 {
+    char            again[24];
     uint32_t        i;
     fwd_buf_t      *ids;
     fwd_batch_t    *batch;
+    fwd_event_t    *ev;
     martech_str_t  *one;
 
     batch = rq->batch;
 
     if (batch->items_count == 1) {
-        fwd_sign_id(id, batch->items[0]->event->message_id, rq->part);
+        ev = batch->items[0]->event;
+        fwd_sign_id(id, ev->message_id, rq->part, ev->replays);
         return;
     }
 
@@ -439,8 +447,16 @@ fwd_request_id(fwd_request_t *rq, char *id)
     fwd_buf_reset(ids);
 
     for (i = 0; i < batch->items_count; i++) {
-        one = &batch->items[i]->event->message_id;
+        ev = batch->items[i]->event;
+        one = &ev->message_id;
         fwd_buf_add(ids, one->data, one->len);
+
+        if (ev->replays != 0) {
+            (void) snprintf(again, sizeof(again), "\nreplay %u",
+                            (unsigned) ev->replays);
+            fwd_buf_add_string(ids, again);
+        }
+
         fwd_buf_add_char(ids, '\n');
     }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "fwd_check.h"
+#include "fwd_cli.h"
 #include "fwd_loop.h"
 #include "fwd_supervisor.h"
 
@@ -22,7 +23,6 @@ typedef struct {
 
 
 static int fwd_main_version(const char *file);
-static int fwd_main_help(const char *file);
 static int fwd_main_usage(const char *what, const char *word);
 
 
@@ -30,7 +30,6 @@ static const fwd_command_t  fwd_commands[] = {
     { "run", fwd_supervisor_run, 1 },
     { "check", fwd_check_run, 1 },
     { "version", fwd_main_version, 0 },
-    { "help", fwd_main_help, 0 },
     { NULL, NULL, 0 }
 };
 
@@ -38,8 +37,17 @@ static const fwd_command_t  fwd_commands[] = {
 int
 main(int argc, char **argv)
 {
+    int                   status;
     const char           *file;
     const fwd_command_t  *command;
+
+    /* the commands for people, and help about all of them */
+
+    status = fwd_cli_main(argc, argv);
+
+    if (status >= 0) {
+        return status;
+    }
 
     if (argc < 2) {
         return fwd_main_usage("a command is missing", NULL);
@@ -80,22 +88,6 @@ fwd_main_usage(const char *what, const char *word)
                    word ? word : "", word ? "\"" : "");
 
     return FWD_EXIT_USAGE;
-}
-
-
-static int
-fwd_main_help(const char *file)
-{
-    (void) file;
-
-    (void) printf("usage: martech-forwarder COMMAND\n\n"
-                  "  run -c FILE     deliver events until SIGTERM\n"
-                  "  check -c FILE   read the configuration, say what is "
-                  "wrong\n"
-                  "  version         print the version\n"
-                  "  help            print this text\n");
-
-    return FWD_EXIT_OK;
 }
 
 

@@ -43,6 +43,7 @@ static uint32_t fwd_select_queue(fwd_dest_t *dest, fwd_queue_t *queue,
     fwd_batch_t *batch, uint32_t max, size_t *bytes);
 static int fwd_select_order(const void *a, const void *b);
 static int fwd_fill_expired(const fwd_dest_t *dest, const fwd_item_t *item);
+static int fwd_fill_alone(const fwd_batch_t *batch);
 static fwd_rc_t fwd_fill_item(fwd_dest_t *dest, fwd_batch_t *batch,
     fwd_item_t *item);
 static void fwd_fill_failed(fwd_dest_t *dest, const fwd_item_t *item,
@@ -399,8 +400,9 @@ fwd_dest_fill(fwd_dest_t *dest, fwd_batch_t *batch)
         }
 
         if (rc == FWD_AGAIN
-            || (batch->bytes > dest->conf->limits.batch_bytes
-                && batch->items_count > 1))
+            || (batch->items_count > 1
+                && (batch->bytes > dest->conf->limits.batch_bytes
+                    || fwd_fill_alone(batch))))
         {
             fwd_batch_pop(batch);
             fwd_fill_return(dest, &items[i], count - i);
@@ -439,6 +441,23 @@ fwd_fill_expired(const fwd_dest_t *dest, const fwd_item_t *item)
 }
 
 
+/*
+ * A replay with the body of its first request has been mapped and framed: it
+ * shares its request with nobody.
+ */
+
+static int
+fwd_fill_alone(const fwd_batch_t *batch)
+{
+    const fwd_event_t  *first, *last;
+
+    first = batch->items[0]->event;
+    last = batch->items[batch->items_count - 1]->event;
+
+    return first->body.len != 0 || last->body.len != 0;
+}
+
+
 /* FWD_NONE: the item has no record, and has left the batch. */
 
 static fwd_rc_t
@@ -449,6 +468,11 @@ fwd_fill_item(fwd_dest_t *dest, fwd_batch_t *batch, fwd_item_t *item)
     fwd_rc_t           rc;
     fwd_error_t        err;
     fwd_select_sink_t  sink;
+
+    if (item->event->body.len != 0) {
+        return fwd_batch_add_slice(batch, item->event->body) == FWD_OK
+               ? FWD_OK : FWD_AGAIN;
+    }
 
     if (dest->map == NULL) {
         return fwd_batch_add_slice(batch, item->event->text) == FWD_OK

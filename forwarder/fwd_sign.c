@@ -134,12 +134,13 @@ fwd_sign_pad(unsigned char *block, const fwd_sign_key_t *key,
 
 
 void
-fwd_sign_id(char *out, martech_str_t message_id, uint32_t part)
+fwd_sign_id(char *out, martech_str_t message_id, uint32_t part,
+    uint32_t replays)
 {
-    char    name[FWD_SIGN_NAME_MAX + 16];
+    char    name[FWD_SIGN_NAME_MAX + 40];
     size_t  len;
 
-    if (part == 0 && fwd_sign_safe(message_id)) {
+    if (part == 0 && replays == 0 && fwd_sign_safe(message_id)) {
         memcpy(out, message_id.data, message_id.len);
         out[message_id.len] = '\0';
         return;
@@ -153,6 +154,11 @@ fwd_sign_id(char *out, martech_str_t message_id, uint32_t part)
     if (part != 0) {
         len += (size_t) snprintf(name + len, sizeof(name) - len,
                                  "\n%" PRIu32, part);
+    }
+
+    if (replays != 0) {
+        len += (size_t) snprintf(name + len, sizeof(name) - len,
+                                 "\nreplay %" PRIu32, replays);
     }
 
     martech_uuid5((unsigned char *) out, fwd_sign_namespace, name, len);

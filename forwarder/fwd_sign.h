@@ -42,10 +42,13 @@ void fwd_sign_v1(char *out, const fwd_sign_key_t *key, const char *id,
 
 /*
  * Writes the id of one message and a zero to out, which has FWD_SIGN_ID_MAX:
- * the event's own id if it is made of [A-Za-z0-9_-] only and part is 0, else
- * the UUIDv5 of id and part.  part counts the requests of one event.
+ * the event's own id if it is made of [A-Za-z0-9_-] only and the numbers are
+ * 0, else the UUIDv5 of id and numbers.  part counts the requests of one
+ * event; replays how often people have sent it again, each time as a request
+ * that the other side has not seen.
  */
-void fwd_sign_id(char *out, martech_str_t message_id, uint32_t part);
+void fwd_sign_id(char *out, martech_str_t message_id, uint32_t part,
+    uint32_t replays);
 
 /* The same for a batch: the UUIDv5 over the ids (ended by "\n" each). */
 void fwd_sign_batch_id(char *out, const void *ids, size_t len);

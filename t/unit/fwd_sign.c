@@ -127,32 +127,43 @@ test_ids(void **state)
 
     /* an id that is safe in a header is kept */
 
-    fwd_sign_id(one, test_str("Order-4711_b"), 0);
+    fwd_sign_id(one, test_str("Order-4711_b"), 0, 0);
     assert_string_equal(one, "Order-4711_b");
 
     /* a dot would end the id in the signed text */
 
-    fwd_sign_id(one, test_str("a.b"), 0);
+    fwd_sign_id(one, test_str("a.b"), 0, 0);
     assert_int_equal(strlen(one), 36);
     assert_int_equal(one[14], '5');
-    fwd_sign_id(two, test_str("a.b"), 0);
+    fwd_sign_id(two, test_str("a.b"), 0, 0);
     assert_string_equal(one, two);
-    fwd_sign_id(two, test_str("a.c"), 0);
+    fwd_sign_id(two, test_str("a.c"), 0, 0);
     assert_string_not_equal(one, two);
 
-    fwd_sign_id(one, test_str("evil\r\nX-Admin: 1"), 0);
+    fwd_sign_id(one, test_str("evil\r\nX-Admin: 1"), 0, 0);
     assert_int_equal(strlen(one), 36);
 
     memset(longer, 'x', sizeof(longer) - 1);
     longer[sizeof(longer) - 1] = '\0';
-    fwd_sign_id(one, test_str(longer), 0);
+    fwd_sign_id(one, test_str(longer), 0, 0);
     assert_int_equal(strlen(one), 36);
 
     /* the second request of an event is another message */
 
-    fwd_sign_id(one, test_str("m1"), 1);
-    fwd_sign_id(two, test_str("m1"), 2);
+    fwd_sign_id(one, test_str("m1"), 1, 0);
+    fwd_sign_id(two, test_str("m1"), 2, 0);
     assert_int_equal(strlen(one), 36);
+    assert_string_not_equal(one, two);
+
+    /* a replay is a message that the other side has not seen */
+
+    fwd_sign_id(one, test_str("m1"), 0, 1);
+    assert_int_equal(strlen(one), 36);
+    fwd_sign_id(two, test_str("m1"), 0, 2);
+    assert_string_not_equal(one, two);
+    fwd_sign_id(two, test_str("m1"), 1, 0);
+    assert_string_not_equal(one, two);
+    fwd_sign_id(two, test_str("m1"), 1, 1);
     assert_string_not_equal(one, two);
 
     /* a batch: the order counts, and where an id ends */
