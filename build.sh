@@ -75,7 +75,7 @@ main() {
         run)      build; exec tools/run "$@" ;;
         test)     deps; exec tools/test.sh "$@" ;;
         check)    no_arguments check "$@"; deps; exec tools/check.sh ;;
-        bench)    deps; exec tools/bench.sh "$@" ;;
+        bench)    tools/deps.sh bench; exec tools/bench.sh "$@" ;;
         fuzz)     deps; exec tools/fuzz.sh "$@" ;;
         chaos)    deps; exec tools/chaos.sh "$@" ;;
         package)  later package ;;

@@ -40,7 +40,6 @@ static void fwd_event_fields(fwd_event_fields_t *f, const redisReply *list);
 static const char *fwd_event_check(fwd_reader_tape_t *rt,
     const fwd_event_fields_t *f);
 static uint32_t fwd_event_number(martech_str_t text);
-static fwd_rc_t fwd_event_scan(fwd_reader_tape_t *rt, martech_str_t text);
 static int fwd_event_id_valid(martech_str_t id);
 static int fwd_event_source_valid(martech_str_t source);
 static fwd_event_t *fwd_event_create(fwd_idmap_t *store, fwd_id_t id,
@@ -225,7 +224,7 @@ fwd_event_check(fwd_reader_tape_t *rt, const fwd_event_fields_t *f)
         return "to";
     }
 
-    if (fwd_event_scan(rt, f->text) != FWD_OK
+    if (fwd_reader_tape_scan(rt, f->text) != FWD_OK
         || rt->tape.nodes[0].kind != MARTECH_JSON_OBJECT)
     {
         return "event";
@@ -235,8 +234,8 @@ fwd_event_check(fwd_reader_tape_t *rt, const fwd_event_fields_t *f)
 }
 
 
-static fwd_rc_t
-fwd_event_scan(fwd_reader_tape_t *rt, martech_str_t text)
+fwd_rc_t
+fwd_reader_tape_scan(fwd_reader_tape_t *rt, martech_str_t text)
 {
     uint32_t              size;
     martech_rc_t          rc;

@@ -81,6 +81,10 @@ typedef struct {
 void fwd_reader_tape_init(fwd_reader_tape_t *rt);
 void fwd_reader_tape_free(fwd_reader_tape_t *rt);
 
+/* Scans a JSON text; the tape grows as it must.  FWD_ERROR: it is none. */
+fwd_rc_t fwd_reader_tape_scan(fwd_reader_tape_t *rt, martech_str_t text)
+    FWD_MUST_CHECK;
+
 /*
  * Makes an event of one element [ID, fields] of a reply, or finds it in the
  * store, and gives the caller a reference.  NULL if the element is no entry

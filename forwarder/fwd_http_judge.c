@@ -12,9 +12,13 @@
 
 #include "fwd_answer.h"
 #include "fwd_kind_http.h"
+#include "fwd_shard.h"
+#include "fwd_watch.h"
 
 
 static fwd_outcome_t fwd_request_broken(fwd_request_t *rq);
+static fwd_rc_t fwd_request_run(fwd_request_t *rq,
+    const fwd_answer_input_t *in, fwd_answer_output_t *out, fwd_error_t *err);
 static void fwd_request_ask(fwd_request_t *rq, int whole);
 static void fwd_request_keep(fwd_request_t *rq);
 
@@ -94,6 +98,31 @@ fwd_request_broken(fwd_request_t *rq)
 }
 
 
+/* Under the eyes of the watchdog, in the name of the first event. */
+
+static fwd_rc_t
+fwd_request_run(fwd_request_t *rq, const fwd_answer_input_t *in,
+    fwd_answer_output_t *out, fwd_error_t *err)
+{
+    fwd_rc_t           rc;
+    fwd_dest_t        *dest;
+    fwd_item_t        *item;
+    fwd_loop_stats_t  *stats;
+
+    dest = rq->batch->dest;
+    item = rq->batch->items[0];
+    stats = dest->engine->stats;
+
+    fwd_watch_enter(stats, dest->index,
+                    item->queue ? item->queue->shard->index : 0,
+                    item->event->id, item->event->message_id);
+    rc = fwd_answer_run(rq->sender->answer, in, out, err);
+    fwd_watch_leave(stats);
+
+    return rc;
+}
+
+
 /* What the destination's own program makes of the answer. */
 
 static void
@@ -119,7 +148,7 @@ fwd_request_ask(fwd_request_t *rq, int whole)
     in.cut = (rq->reply.cut || !whole);
 
     out.reasons = batch->reasons;
-    rc = fwd_answer_run(rq->sender->answer, &in, &out, &err);
+    rc = fwd_request_run(rq, &in, &out, &err);
     batch->reasons = out.reasons;
 
     if (rc == FWD_NONE) {

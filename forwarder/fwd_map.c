@@ -19,17 +19,21 @@
 #include <jq.h>
 
 #include "fwd_buf.h"
+#include "fwd_jv.h"
 #include "fwd_map.h"
 #include "fwd_map_private.h"
 #include "fwd_units.h"
 
 
 #define FWD_MAP_PROGRAM_MAX  (FWD_MAP_SIZE_MAX + 4096)
+#define FWD_MAP_RECORD_MAX   (64 * 1024 * 1024)
 
 
 struct fwd_map_s {
     jq_state             *jq;
     jv                    settings;
+    fwd_reader_tape_t     tape;
+    fwd_buf_t             output;        /* of the record being made */
 };
 
 
@@ -52,8 +56,8 @@ static jv fwd_map_input(const fwd_map_t *map, jv event, const char *person,
 static jv fwd_map_settings(const fwd_dest_conf_t *conf);
 static void fwd_map_compile_error(void *data, jv msg);
 static void fwd_map_run_error(void *data, jv msg);
-static fwd_rc_t fwd_map_output(jv value, fwd_map_record_pt record,
-    void *data, fwd_error_t *err);
+static fwd_rc_t fwd_map_output(fwd_map_t *map, jv value,
+    fwd_map_record_pt record, void *data, fwd_error_t *err);
 
 
 static const char  fwd_map_prelude[] =
@@ -124,6 +128,8 @@ fwd_map_build(fwd_map_t **out, jv settings, const char *source,
     }
 
     map->settings = settings;
+    fwd_reader_tape_init(&map->tape);
+    fwd_buf_init(&map->output, FWD_MAP_RECORD_MAX);
 
     map->jq = jq_init();
     if (map->jq == NULL) {
@@ -174,6 +180,8 @@ fwd_map_destroy(fwd_map_t *map)
     }
 
     jv_free(map->settings);
+    fwd_reader_tape_free(&map->tape);
+    fwd_buf_free(&map->output);
     free(map);
 }
 
@@ -338,8 +346,7 @@ fwd_map_test(fwd_map_t *map, fwd_map_event_t *parsed, martech_str_t event,
     fwd_rc_t  rc;
 
     if (!parsed->some) {
-        parsed->value = jv_parse_sized((const char *) event.data,
-                                       (int) event.len);
+        parsed->value = fwd_jv_parse(&map->tape, event);
         parsed->some = 1;
     }
 
@@ -376,7 +383,7 @@ fwd_map_run(fwd_map_t *map, martech_str_t event, const char *person,
     unsigned  n;
     fwd_rc_t  rc;
 
-    value = jv_parse_sized((const char *) event.data, (int) event.len);
+    value = fwd_jv_parse(&map->tape, event);
 
     if (!jv_is_valid(value)) {
         jv_free(value);
@@ -409,7 +416,7 @@ fwd_map_run(fwd_map_t *map, martech_str_t event, const char *person,
             break;
         }
 
-        rc = fwd_map_output(value, record, data, err);
+        rc = fwd_map_output(map, value, record, data, err);
     }
 
     /* gives the input back now, and not at the next event */
@@ -443,10 +450,9 @@ fwd_map_first(fwd_map_t *map, jv input, jv *out)
 
 
 static fwd_rc_t
-fwd_map_output(jv value, fwd_map_record_pt record, void *data,
-    fwd_error_t *err)
+fwd_map_output(fwd_map_t *map, jv value, fwd_map_record_pt record,
+    void *data, fwd_error_t *err)
 {
-    jv        text;
     fwd_rc_t  rc;
 
     if (jv_get_kind(value) != JV_KIND_OBJECT) {
@@ -456,12 +462,15 @@ fwd_map_output(jv value, fwd_map_record_pt record, void *data,
         return rc;
     }
 
-    text = jv_dump_string(value, 0);
+    fwd_buf_reset(&map->output);
+    fwd_jv_dump(&map->output, value);
 
-    rc = record(data, jv_string_value(text),
-                (size_t) jv_string_length_bytes(jv_copy(text)));
+    if (map->output.failed) {
+        return fwd_error(err, "the map gave a record above %d bytes",
+                         FWD_MAP_RECORD_MAX);
+    }
 
-    jv_free(text);
+    rc = record(data, (const char *) map->output.data, map->output.len);
 
     if (rc != FWD_OK) {
         return fwd_error(err, "out of memory");

@@ -12,6 +12,7 @@
 
 #include "fwd_dest.h"
 #include "fwd_route.h"
+#include "fwd_watch.h"
 
 
 #define FWD_ROUTE_TABLE  (2 * FWD_ROUTE_MAX)  /* of fingerprints of a step */
@@ -23,6 +24,8 @@ static fwd_route_kind_t fwd_route_kind(fwd_route_step_t *step,
     const fwd_event_t *ev, uint64_t *table);
 static int fwd_route_seen(fwd_route_step_t *step, const fwd_event_t *ev,
     uint64_t *table);
+static fwd_wanted_answer_t fwd_route_ask(const fwd_route_step_t *step,
+    const fwd_dest_t *dest, fwd_candidate_t *c);
 static void fwd_route_judge(fwd_route_step_t *step, uint32_t n,
     const fwd_event_t *ev, uint64_t now);
 static void fwd_route_count_verdict(fwd_route_step_t *step, uint32_t dest,
@@ -190,6 +193,42 @@ fwd_route_seen(fwd_route_step_t *step, const fwd_event_t *ev, uint64_t *table)
 }
 
 
+/* A program that did not return is not given the same event again. */
+
+static fwd_wanted_answer_t
+fwd_route_ask(const fwd_route_step_t *step, const fwd_dest_t *dest,
+    fwd_candidate_t *c)
+{
+    fwd_loop_stats_t     *stats;
+    const fwd_event_t    *ev;
+    fwd_wanted_answer_t   answer;
+
+    if (dest->wanted == NULL) {
+        return FWD_WANTED_YES;
+    }
+
+    if (dest->conf->wanted.when == NULL) {
+        return fwd_wanted(dest->wanted, c);
+    }
+
+    ev = c->event;
+    stats = step->shard->engine->stats;
+
+    if (fwd_poison_has(stats->poison, dest->conf->name, step->shard->index,
+                       ev->id))
+    {
+        return FWD_WANTED_WHEN_ERROR;
+    }
+
+    fwd_watch_enter(stats, dest->index, step->shard->index, ev->id,
+                    ev->message_id);
+    answer = fwd_wanted(dest->wanted, c);
+    fwd_watch_leave(stats);
+
+    return answer;
+}
+
+
 static void
 fwd_route_judge(fwd_route_step_t *step, uint32_t n, const fwd_event_t *ev,
     uint64_t now)
@@ -209,8 +248,7 @@ fwd_route_judge(fwd_route_step_t *step, uint32_t n, const fwd_event_t *ev,
         verdict = FWD_VERDICT_NONE;
 
         if (step->kinds[n] == FWD_ROUTE_GOOD) {
-            answer = dest->wanted ? fwd_wanted(dest->wanted, c)
-                                  : FWD_WANTED_YES;
+            answer = fwd_route_ask(step, dest, c);
 
             if (answer != FWD_WANTED_YES) {
                 verdict = (uint8_t) (FWD_VERDICT_REFUSED + answer);

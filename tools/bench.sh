@@ -32,7 +32,7 @@ names() {
 targets_of() {
     case $1 in
         json)      echo bench ;;
-        forwarder) echo bench forwarder ;;
+        forwarder | isolation) echo bench forwarder ;;
         *)         echo bench module ;;
     esac
 }

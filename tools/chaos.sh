@@ -5,8 +5,9 @@
 #     tools/chaos.sh [SECONDS] [--seed N] [--only TOPOLOGY] [--asan] [--plan]
 #
 # The topologies of t/chaos/run (single, sentinel, cluster) run side by side,
-# each with a Redis, an NGINX, clients and faults of its own.  The same seed and
-# the same time bring the same faults; --plan only prints them.
+# each with a Redis, an NGINX, clients and faults of its own, and beside them
+# t/chaos/delivery: two forwarders that are killed all the time.  The same seed
+# and the same time bring the same faults; --plan only prints them.
 
 set -euo pipefail
 
@@ -14,7 +15,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 SECONDS_OF_CHAOS=60
 SEED=
-TOPOLOGIES="single sentinel cluster"
+TOPOLOGIES="single sentinel cluster delivery"
 PLAN=
 ASAN=${MARTECH_ASAN:-}
 
@@ -56,15 +57,15 @@ options() {
 build() {
     if [ -n "$ASAN" ]; then
         export MARTECH_ASAN=1
-        tools/build.sh module-asan forwarder-asan
+        tools/build.sh module-asan forwarder-asan bench
 
     else
-        tools/build.sh module forwarder
+        tools/build.sh module forwarder bench
     fi
 }
 
 main() {
-    local topology i=0 failed="" pids=()
+    local topology program i=0 failed="" pids=()
 
     options "$@"
     SEED=${SEED:-$(($(od -An -N4 -tu4 /dev/urandom) % 1000000000 + 1))}
@@ -80,7 +81,9 @@ main() {
     fi
 
     for topology in $TOPOLOGIES; do
-        t/chaos/run "$topology" "$SEED" "$SECONDS_OF_CHAOS" $PLAN &
+        program="t/chaos/run $topology"
+        [ "$topology" != delivery ] || program=t/chaos/delivery
+        $program "$SEED" "$SECONDS_OF_CHAOS" $PLAN &
         pids+=($!)
     done
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 #
-# Installs the Debian packages that build, tests and benchmarks need.
+# Installs the Debian packages that build and tests need; with "bench" also
+# those of the benchmarks' peers.
 #
 # Does nothing when all are there.  Packages of the distribution only, by
 # apt-get.  Services that come with a package (nginx, redis-server) are not
@@ -41,6 +42,12 @@ NEEDS='
     gcc
     libc6-dev
     perl
+'
+
+# the peers of t/bench/forwarder
+BENCH_NEEDS='
+    python3-redis
+    python3-aiohttp
 '
 
 POLICY=/usr/sbin/policy-rc.d
@@ -156,6 +163,13 @@ install_packages() {
 main() {
     local names
 
+    if [ "${1:-}" = bench ]; then
+        NEEDS+=$BENCH_NEEDS
+
+        # a Node that comes from elsewhere has its npm with it
+        command -v npm >/dev/null || NEEDS+=' nodejs npm'
+    fi
+
     command -v dpkg-query >/dev/null \
         || { echo "deps: this is not Debian; needed are:" $NEEDS >&2; exit 1; }
 
@@ -186,4 +200,4 @@ main() {
     fi
 }
 
-main
+main "$@"

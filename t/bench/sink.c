@@ -6,16 +6,22 @@
  * every POST with 204 as fast as it can, on connections that stay, and counts
  * what came.  One process, one loop, no allocation for a request.
  *
- *     sink MARKER...
+ *     sink [--delay MS] MARKER...
  *
- * Listens on a free port of 127.0.0.1 and prints it.  In bodies it counts the
+ * Listens on a free port of 127.0.0.1 and prints it.  Answers come after the
+ * delay, if there is one; what came is counted at once.  In bodies it counts the
  * markers, which tells the number of events, and measures how old events are
  * whose messageId is "lat-" and the nanoseconds of the wall clock when they
- * were stored.
+ * were stored.  Ids of the form "num-" and a number below 2^24 are ticked
+ * off one by one.
  *
- *     GET /stats    {"requests":1,"events":1,"bytes":1,
- *                    "latencies":[...]}, in microseconds
- *     GET /reset    forgets all of it
+ *     GET /stats        {"requests":1,"events":1,"bytes":1,
+ *                        "latencies":[...]}, in microseconds, of the first
+ *     GET /percentiles  {"count":1,"p50":1,"p99":1,"max":1}, in microseconds
+ *     GET /numbers/N    of the numbers 0 to N - 1: {"missing":0,"twice":0,
+ *                        "most":1,"first":-1}: how many never came, how many
+ *                        came too much, most times of one, first missing one
+ *     GET /reset        forgets all of it
  */
 
 
@@ -39,14 +45,18 @@
 #define SINK_CONNECTIONS_MAX  1024
 #define SINK_REQUEST_MAX      (4 * 1024 * 1024)
 #define SINK_BUFFER_MIN       (64 * 1024)
-#define SINK_LATENCIES_MAX    20000
+#define SINK_LATENCIES_MAX    (8 * 1024 * 1024)
+#define SINK_LATENCIES_SHOWN  20000
+#define SINK_NUMBERS_MAX      (16 * 1024 * 1024)
 #define SINK_MARKERS_MAX      8
 #define SINK_LATENCY          "\"lat-"
+#define SINK_NUMBER           "\"messageId\":\"num-"
 
 
 typedef struct {
     int                    fd;           /* -1: free */
     unsigned               continued:1;  /* 100 Continue was sent */
+    uint64_t               due_ns;       /* of the answer; 0: none waits */
     size_t                 len;
     size_t                 size;
     char                  *buf;
@@ -69,6 +79,7 @@ typedef struct {
     uint64_t               bytes;
     uint32_t               latencies_count;
     uint32_t               latencies[SINK_LATENCIES_MAX];  /* us */
+    uint8_t                numbers[SINK_NUMBERS_MAX];  /* times it came */
 } sink_stats_t;
 
 
@@ -77,6 +88,7 @@ typedef struct {
     int                    listener;
     const char           **markers;
     int                    markers_count;
+    uint64_t               delay_ns;
     sink_stats_t           stats;
     sink_connection_t      connections[SINK_CONNECTIONS_MAX];
 } sink_t;
@@ -166,6 +178,7 @@ sink_close(sink_connection_t *c)
     c->fd = -1;
     c->len = 0;
     c->continued = 0;
+    c->due_ns = 0;
 }
 
 
@@ -284,38 +297,78 @@ sink_parse(sink_request_t *r, const char *data, size_t len)
 }
 
 
-static void
-sink_latency(sink_t *sink, const sink_request_t *r, uint64_t now)
+/* The decimal number at the start of len bytes. */
+static uint64_t
+sink_number(const char *p, size_t len)
 {
-    char           digits[24];
-    size_t         n, rest;
-    uint64_t       stored;
-    const char    *p;
-    sink_stats_t  *stats;
+    size_t    n;
+    uint64_t  number;
 
-    stats = &sink->stats;
-    p = memmem(r->body, r->body_len, SINK_LATENCY, sizeof(SINK_LATENCY) - 1);
+    number = 0;
 
-    if (p == NULL || stats->latencies_count == SINK_LATENCIES_MAX) {
-        return;
-    }
-
-    p += sizeof(SINK_LATENCY) - 1;
-    rest = r->body_len - (size_t) (p - r->body);
-
-    for (n = 0; n < rest && n < sizeof(digits) - 1; n++) {
+    for (n = 0; n < len && n < 20; n++) {
         if (p[n] < '0' || p[n] > '9') {
             break;
         }
 
-        digits[n] = p[n];
+        number = number * 10 + (uint64_t) (p[n] - '0');
     }
 
-    digits[n] = '\0';
-    stored = strtoull(digits, NULL, 10);
+    return number;
+}
 
-    stats->latencies[stats->latencies_count++] =
+
+static void
+sink_latency(sink_t *sink, const sink_request_t *r, uint64_t now)
+{
+    uint64_t       stored;
+    const char    *p, *end;
+    sink_stats_t  *stats;
+
+    stats = &sink->stats;
+    p = r->body;
+    end = r->body + r->body_len;
+
+    for ( ;; ) {
+        p = memmem(p, (size_t) (end - p), SINK_LATENCY,
+                   sizeof(SINK_LATENCY) - 1);
+
+        if (p == NULL || stats->latencies_count == SINK_LATENCIES_MAX) {
+            return;
+        }
+
+        p += sizeof(SINK_LATENCY) - 1;
+        stored = sink_number(p, (size_t) (end - p));
+
+        stats->latencies[stats->latencies_count++] =
                     (now > stored) ? (uint32_t) ((now - stored) / 1000) : 0;
+    }
+}
+
+
+static void
+sink_tick(sink_t *sink, const sink_request_t *r)
+{
+    uint64_t     n;
+    const char  *p, *end;
+
+    p = r->body;
+    end = r->body + r->body_len;
+
+    for ( ;; ) {
+        p = memmem(p, (size_t) (end - p), SINK_NUMBER,
+                   sizeof(SINK_NUMBER) - 1);
+        if (p == NULL) {
+            return;
+        }
+
+        p += sizeof(SINK_NUMBER) - 1;
+        n = sink_number(p, (size_t) (end - p));
+
+        if (n < SINK_NUMBERS_MAX && sink->stats.numbers[n] != UINT8_MAX) {
+            sink->stats.numbers[n]++;
+        }
+    }
 }
 
 
@@ -358,7 +411,7 @@ sink_answer_stats(sink_t *sink, sink_connection_t *c)
 
     s = &sink->stats;
 
-    body = malloc(256 + 12 * (size_t) s->latencies_count);
+    body = malloc(256 + 12 * SINK_LATENCIES_SHOWN);
     if (body == NULL) {
         sink_die("malloc");
     }
@@ -369,7 +422,7 @@ sink_answer_stats(sink_t *sink, sink_connection_t *c)
                        (unsigned long long) s->events,
                        (unsigned long long) s->bytes);
 
-    for (i = 0; i < s->latencies_count; i++) {
+    for (i = 0; i < s->latencies_count && i < SINK_LATENCIES_SHOWN; i++) {
         p += sprintf(p, "%s%u", i ? "," : "", s->latencies[i]);
     }
 
@@ -385,6 +438,88 @@ sink_answer_stats(sink_t *sink, sink_connection_t *c)
 
 
 static void
+sink_answer_text(sink_connection_t *c, const char *text)
+{
+    char  answer[512];
+
+    sink_send(c, answer, (size_t) snprintf(answer, sizeof(answer),
+              "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
+              strlen(text), text));
+}
+
+
+static int
+sink_compare(const void *a, const void *b)
+{
+    const uint32_t  *one = a, *two = b;
+
+    return (*one > *two) - (*one < *two);
+}
+
+
+static void
+sink_answer_percentiles(sink_t *sink, sink_connection_t *c)
+{
+    char           text[256];
+    uint32_t       n;
+    sink_stats_t  *s;
+
+    s = &sink->stats;
+    n = s->latencies_count;
+
+    qsort(s->latencies, n, sizeof(uint32_t), sink_compare);
+
+    (void) snprintf(text, sizeof(text),
+                    "{\"count\":%u,\"p50\":%u,\"p99\":%u,\"max\":%u}", n,
+                    n ? s->latencies[n / 2] : 0,
+                    n ? s->latencies[(uint64_t) n * 99 / 100] : 0,
+                    n ? s->latencies[n - 1] : 0);
+
+    sink_answer_text(c, text);
+}
+
+
+static void
+sink_answer_numbers(sink_t *sink, sink_connection_t *c, uint64_t count)
+{
+    int       first, most;
+    char      text[256];
+    uint64_t  i, missing, twice;
+
+    first = -1;
+    most = 0;
+    missing = 0;
+    twice = 0;
+
+    for (i = 0; i < count && i < SINK_NUMBERS_MAX; i++) {
+
+        if (sink->stats.numbers[i] == 0) {
+            missing++;
+
+            if (first == -1) {
+                first = (int) i;
+            }
+
+            continue;
+        }
+
+        twice += sink->stats.numbers[i] - 1U;
+
+        if (sink->stats.numbers[i] > most) {
+            most = sink->stats.numbers[i];
+        }
+    }
+
+    (void) snprintf(text, sizeof(text),
+                    "{\"missing\":%llu,\"twice\":%llu,\"most\":%d,"
+                    "\"first\":%d}", (unsigned long long) missing,
+                    (unsigned long long) twice, most, first);
+
+    sink_answer_text(c, text);
+}
+
+
+static void
 sink_answer(sink_t *sink, sink_connection_t *c, const sink_request_t *r)
 {
     if (strncmp(r->head, "GET /stats", 10) == 0) {
@@ -392,11 +527,27 @@ sink_answer(sink_t *sink, sink_connection_t *c, const sink_request_t *r)
         return;
     }
 
+    if (strncmp(r->head, "GET /percentiles", 16) == 0) {
+        sink_answer_percentiles(sink, c);
+        return;
+    }
+
+    if (strncmp(r->head, "GET /numbers/", 13) == 0) {
+        sink_answer_numbers(sink, c, sink_number(r->head + 13,
+                                                 r->head_len - 13));
+        return;
+    }
+
     if (strncmp(r->head, "GET /reset", 10) == 0) {
-        memset(&sink->stats, 0, sizeof(sink_stats_t));
+        sink->stats.requests = 0;
+        sink->stats.events = 0;
+        sink->stats.bytes = 0;
+        sink->stats.latencies_count = 0;
+        memset(sink->stats.numbers, 0, sizeof(sink->stats.numbers));
 
     } else {
         sink_latency(sink, r, sink_now_ns());
+        sink_tick(sink, r);
         sink_count(sink, r);
     }
 
@@ -463,6 +614,37 @@ sink_read(sink_t *sink, sink_connection_t *c)
 }
 
 
+/* Gives the answers that are due; returns the ms until the next one, or -1. */
+static int
+sink_answer_due(sink_t *sink)
+{
+    int                 i;
+    uint64_t            now, next;
+    sink_connection_t  *c;
+
+    now = sink_now_ns();
+    next = UINT64_MAX;
+
+    for (i = 0; i < SINK_CONNECTIONS_MAX; i++) {
+        c = &sink->connections[i];
+
+        if (c->fd == -1 || c->due_ns == 0) {
+            continue;
+        }
+
+        if (c->due_ns <= now) {
+            c->due_ns = 0;
+            sink_send(c, sink_no_content, sizeof(sink_no_content) - 1);
+
+        } else if (c->due_ns < next) {
+            next = c->due_ns;
+        }
+    }
+
+    return (next == UINT64_MAX) ? -1 : (int) ((next - now) / 1000000) + 1;
+}
+
+
 int
 main(int argc, char *argv[])
 {
@@ -473,8 +655,18 @@ main(int argc, char *argv[])
     signal(SIGPIPE, SIG_IGN);
 
     sink = calloc(1, sizeof(sink_t));
-    if (sink == NULL || argc - 1 > SINK_MARKERS_MAX) {
+    if (sink == NULL) {
         sink_die("cannot start");
+    }
+
+    if (argc > 2 && strcmp(argv[1], "--delay") == 0) {
+        sink->delay_ns = strtoull(argv[2], NULL, 10) * 1000000;
+        argc -= 2;
+        argv += 2;
+    }
+
+    if (argc - 1 > SINK_MARKERS_MAX) {
+        sink_die("too many markers");
     }
 
     sink->markers = (const char **) argv + 1;
@@ -487,7 +679,8 @@ main(int argc, char *argv[])
     sink_listen(sink);
 
     for ( ;; ) {
-        n = epoll_wait(sink->epoll, events, 128, -1);
+        n = epoll_wait(sink->epoll, events, 128,
+                       sink->delay_ns ? sink_answer_due(sink) : -1);
 
         for (i = 0; i < n; i++) {
 
