@@ -178,6 +178,14 @@ fwd_loop_serve(fwd_loop_t *l, const fwd_loop_start_t *start)
                 fwd_kv_text("owner", l->conf.owner),
                 fwd_kv_int("pid", getpid()));
 
+        /*
+         * Without it the C library looks at /etc/localtime each time that a
+         * program handles a date.  The programs are compiled, so none can
+         * see it.
+         */
+
+        (void) setenv("TZ", "UTC0", 1);
+
         (void) uv_run(&l->loop, UV_RUN_DEFAULT);
         rc = FWD_EXIT_OK;
     }
