@@ -17,7 +17,6 @@
 #define FWD_ORDER_SLOTS_MIN  64
 
 
-
 static fwd_person_t *fwd_order_person(fwd_persons_t *order,
     const unsigned char *key);
 static fwd_rc_t fwd_order_grow(fwd_persons_t *order);
