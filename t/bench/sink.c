@@ -10,8 +10,8 @@
  *
  * Listens on a free port of 127.0.0.1 and prints it.  Answers come after the
  * delay, if there is one; what came is counted at once.  In bodies it counts
- * the markers, which tells the number of events, and measures how old events are
- * whose messageId is "lat-" and the nanoseconds of the wall clock when they
+ * the markers, which tells the number of events, and measures how old events
+ * are whose messageId is "lat-" and the nanoseconds of the wall clock when they
  * were stored.  Ids of the form "num-" and a number below 2^24 are ticked
  * off one by one.
  *
