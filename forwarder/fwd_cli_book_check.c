@@ -102,7 +102,8 @@ fwd_check_source(json_t *book, const char *name, json_t *dest,
 
     came = fwd_book_get(in, "in") - fwd_book_get(in, "duplicate")
            + fwd_book_get(row, "in_to")
-           + fwd_check_moved(book, name, source, check);
+           + fwd_check_moved(book, name, source, check)
+           - fwd_book_get(row, "joined");
     routed = fwd_book_get(row, "routed");
     refused = fwd_check_refused(row);
     unoffered = fwd_book_get(row, "unoffered");

@@ -74,6 +74,12 @@ static const fwd_metrics_plain_t  fwd_metrics_plains[] = {
     { "map_killed_total", "counter",
       "Events whose program ended a loop process.",
       FWD_METRICS_DEST(map_killed), 1 },
+    { "shadow_equal_total", "counter",
+      "Events of a shadow that give the same records.",
+      FWD_METRICS_DEST(shadow_equal), 1 },
+    { "shadow_different_total", "counter",
+      "Events of a shadow that give other records.",
+      FWD_METRICS_DEST(shadow_different), 1 },
     { NULL, NULL, NULL, 0, 0 }
 };
 

@@ -121,6 +121,8 @@ fwd_stats_add_dest(fwd_dest_stats_t *to, const fwd_dest_stats_t *from)
     to->limited_ms += from->limited_ms;
     to->breaker_opened += from->breaker_opened;
     to->map_killed += from->map_killed;
+    to->shadow_equal += from->shadow_equal;
+    to->shadow_different += from->shadow_different;
 
     to->concurrency += from->concurrency;
     to->inflight += from->inflight;

@@ -9,6 +9,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use Martech::Command;
 use Martech::Ledger qw(ledger_count ledger_fault);
 use Martech::Path;
 use Martech::Test;
@@ -133,6 +134,11 @@ $t->done();
 sub closes {
     is(ledger_fault($redis, $_), '', "the ledger closes for $_")
         for qw(hook spare);
+
+    my $seen = Martech::Command->new($t, $forwarder->{conf})->run('ledger');
+
+    is($seen->{status}, 0, 'and the command says so, too')
+        or diag($seen->{out});
 }
 
 
