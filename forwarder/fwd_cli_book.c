@@ -59,6 +59,7 @@ fwd_book_field(json_t *book, const char *name, const char *value)
 
     } else if (fwd_book_is_end(kind) || strcmp(kind, "routed") == 0
                || strcmp(kind, "in_to") == 0
+               || strcmp(kind, "joined") == 0
                || strcmp(kind, "unoffered") == 0)
     {
         if (count > 1) {
