@@ -14,6 +14,7 @@
 #include "fwd_dest.h"
 #include "fwd_gate.h"
 #include "fwd_shard.h"
+#include "fwd_steady.h"
 
 
 #define FWD_DEST_VERSIONS_MAX  1024
@@ -415,7 +416,7 @@ fwd_dest_load_due(fwd_dest_t *dest)
     fwd_queue_t   *queue;
     fwd_engine_t  *engine;
 
-    now = fwd_wall_ms();
+    now = fwd_steady_ms();
 
     if (dest->due_ms > now) {
         return;
@@ -509,7 +510,7 @@ fwd_dest_arm(fwd_dest_t *dest, uint64_t wait_ms)
     if (dest->due_ms != UINT64_MAX && dest->due_ms != 0
         && !dest->diverting)
     {
-        now = fwd_wall_ms();
+        now = fwd_steady_ms();
 
         if (dest->due_ms <= now) {
             wait_ms = 1;

@@ -106,6 +106,11 @@ fwd_engine_connect(fwd_engine_t *engine, fwd_error_t *err)
     fwd_redis_handler_t  handler;
     fwd_redis_scripts_t  scripts;
 
+    engine->depth = fwd_depth_create(engine);
+    if (engine->depth == NULL) {
+        return fwd_error(err, "out of memory");
+    }
+
     if (engine->conf->redis.cluster) {
         engine->topology = fwd_topology_create(engine);
 
@@ -121,15 +126,12 @@ fwd_engine_connect(fwd_engine_t *engine, fwd_error_t *err)
                                      "commands", &scripts, &handler);
     engine->reader = fwd_reader_create(engine, engine->shards,
                                        engine->shards_count, NULL);
-    engine->depth = fwd_depth_create(engine);
 
     for (i = 0; i < engine->shards_count; i++) {
         engine->shards[i].redis = engine->redis;
     }
 
-    if (engine->redis == NULL || engine->reader == NULL
-        || engine->depth == NULL)
-    {
+    if (engine->redis == NULL || engine->reader == NULL) {
         return fwd_error(err, "out of memory");
     }
 
@@ -380,7 +382,6 @@ fwd_engine_close(fwd_engine_t *engine)
 
     fwd_reader_destroy(engine->reader);
     engine->reader = NULL;
-    engine->depth = NULL;
 
     for (i = 0; i < engine->shards_count; i++) {
         fwd_reader_end(&engine->shards[i]);

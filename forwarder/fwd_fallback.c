@@ -18,6 +18,7 @@
 #include "fwd_dest.h"
 #include "fwd_gate.h"
 #include "fwd_shard.h"
+#include "fwd_steady.h"
 
 
 #define FWD_FALLBACK_CHUNK     256       /* events of one step */
@@ -408,7 +409,7 @@ fwd_fallback_send(fwd_move_t *move)
     fwd_args_number(args, shard->epoch);
     fwd_args_text(args, queue->dest->conf->name);
     fwd_args_text(args, other->dest->conf->name);
-    fwd_args_number(args, fwd_wall_ms());
+    fwd_args_number(args, fwd_steady_ms());
 
     for (i = 0; i < move->count; i++) {
         fwd_queue_retry_adding(other, move->ids[i]);
@@ -453,7 +454,7 @@ fwd_fallback_reply(void *data, redisReply *reply)
 
     fwd_fail(shard->engine->core, FWD_FAIL_AFTER_MOVE);
 
-    now = fwd_wall_ms();
+    now = fwd_steady_ms();
     shard->dirty = 1;
 
     if (now < move->other->due_ms) {

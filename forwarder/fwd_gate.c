@@ -15,11 +15,13 @@
 #include "fwd_dest.h"
 #include "fwd_gate.h"
 #include "fwd_shard.h"
+#include "fwd_steady.h"
 
 
 /* A probe of refused credentials: 30 s, 60 s, ... 10 min. */
 #define FWD_GATE_PROBE_MS       30000
 #define FWD_GATE_PROBE_MAX_MS   600000
+#define FWD_GATE_UNKNOWN_MS     5000
 #define FWD_GATE_PROBE_JITTER   5        /* the part by which loops differ */
 
 
@@ -60,6 +62,8 @@ fwd_gate_create(fwd_dest_t *dest)
 
     dest->gate = gate;
     gate->dest = dest;
+    gate->unknown_ms = fwd_core_now_ms(dest->engine->core)
+                       + FWD_GATE_UNKNOWN_MS;
     policy = &dest->conf->policy;
 
     max = (dest->conf->desc->kind == FWD_KIND_FILE)
@@ -235,7 +239,7 @@ fwd_gate_hold(fwd_gate_t *gate, uint64_t hold)
 {
     uint64_t  now, wait;
 
-    now = fwd_wall_ms();
+    now = fwd_steady_ms();
     wait = (hold > now) ? hold - now : 0;
 
     /* clocks differ, and a wrong one must not hold us for days */

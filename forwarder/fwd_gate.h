@@ -50,6 +50,7 @@ typedef struct {
     uint64_t              hold;          /* Unix ms to be written */
     uint32_t              writes;        /* on their way: what is read until
                                             then is older than what we know */
+    unsigned              known:1;       /* was read once */
     unsigned              reading:1;
     unsigned              hold_dirty:1;  /* to be written */
     unsigned              parked_dirty:1;
@@ -71,6 +72,8 @@ typedef struct fwd_gate_s {
     fwd_key_t            *limits;        /* keys, one a rate */
     char                 *names;         /* memory of all keys */
     fwd_shared_t          shared;
+    uint64_t              unknown_ms;    /* monotonic: until then the shared
+                                            state is waited for */
 
     fwd_parked_t          parked;
     uint32_t              parked_tries;  /* probes that failed */

@@ -11,6 +11,7 @@
 #include "fwd_dest.h"
 #include "fwd_gate.h"
 #include "fwd_shared.h"
+#include "fwd_steady.h"
 
 
 /* "Slower", but not how much: 100 ms, 200 ms, ... 30 s. */
@@ -139,7 +140,7 @@ fwd_gate_judge_hold(fwd_gate_t *gate, const fwd_batch_t *batch)
     }
 
     if (batch->wait_ms != 0) {
-        fwd_shared_hold(gate, fwd_wall_ms() + batch->wait_ms);
+        fwd_shared_hold(gate, fwd_steady_ms() + batch->wait_ms);
         return;
     }
 

@@ -22,6 +22,7 @@
 #define FWD_GATE_RETRY_MIN      3
 
 
+static int fwd_gate_known(const fwd_gate_t *gate, uint64_t now);
 static int fwd_gate_parked_open(const fwd_gate_t *gate, uint64_t now,
     uint64_t *wait_ms);
 static int fwd_gate_held(const fwd_gate_t *gate, uint64_t now,
@@ -39,7 +40,9 @@ fwd_gate_open(fwd_dest_t *dest, uint64_t *wait_ms)
     gate = dest->gate;
     now = fwd_core_now_ms(dest->engine->core);
 
-    if (gate->paused || !fwd_gate_parked_open(gate, now, wait_ms)) {
+    if (gate->paused || !fwd_gate_known(gate, now)
+        || !fwd_gate_parked_open(gate, now, wait_ms))
+    {
         return 0;
     }
 
@@ -52,6 +55,18 @@ fwd_gate_open(fwd_dest_t *dest, uint64_t *wait_ms)
 
     return gate->limit.rates_count == 0 || !fwd_gate_wants(dest)
            || fwd_gate_tokens(gate, wait_ms);
+}
+
+
+/*
+ * An operator or a vendor may have stopped the destination while we were not
+ * there.  Where that cannot be read, others must not wait for ever.
+ */
+
+static int
+fwd_gate_known(const fwd_gate_t *gate, uint64_t now)
+{
+    return gate->shared.known || now >= gate->unknown_ms;
 }
 
 

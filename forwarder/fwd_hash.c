@@ -29,7 +29,7 @@ uint64_t
 fwd_hash(const fwd_hash_key_t *key, const void *data, size_t len)
 {
     size_t                left;
-    uint64_t              word, v[4];
+    uint64_t              raw, word, v[4];
     const unsigned char  *p = data;
 
     v[0] = key->k0 ^ 0x736f6d6570736575ULL;
@@ -38,8 +38,8 @@ fwd_hash(const fwd_hash_key_t *key, const void *data, size_t len)
     v[3] = key->k1 ^ 0x7465646279746573ULL;
 
     for (left = len; left >= 8; left -= 8) {
-        memcpy(&word, p, 8);
-        word = FWD_HASH_LITTLE(word);
+        memcpy(&raw, p, 8);
+        word = FWD_HASH_LITTLE(raw);
         p += 8;
 
         v[3] ^= word;

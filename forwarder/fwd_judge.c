@@ -19,6 +19,7 @@
 #include "fwd_dest.h"
 #include "fwd_gate.h"
 #include "fwd_shard.h"
+#include "fwd_steady.h"
 
 
 #define FWD_JUDGE_LOG_EVENTS    20       /* ids of a batch in the log */
@@ -169,7 +170,7 @@ fwd_judge_times(fwd_judge_t *judge)
         delay = batch->wait_ms;
     }
 
-    judge->due = (double) (judge->now_ms + delay)
+    judge->due = (double) (fwd_steady_ms() + delay)
                  + (double) (fwd_core_random(batch->core) % 1000) / 1024;
 }
 

@@ -14,6 +14,7 @@
 
 #include "fwd_dest.h"
 #include "fwd_shard.h"
+#include "fwd_steady.h"
 
 
 #define FWD_ORDER_SKIP_MAX   64          /* persons looked at in vain */
@@ -95,7 +96,7 @@ fwd_order_select_ready(fwd_dest_t *dest, uint64_t *wait_ms)
     const fwd_limits_t  *limits;
 
     limits = &dest->conf->limits;
-    now = (double) fwd_wall_ms();
+    now = (double) fwd_steady_ms();
     due = fwd_order_unpark(dest->order, now);
 
     if (due >= 0) {

@@ -17,6 +17,7 @@
 #include "fwd_dest.h"
 #include "fwd_load.h"
 #include "fwd_shard.h"
+#include "fwd_steady.h"
 
 
 #define FWD_RETRY_SCAN_MS    5000        /* a bound is made exact again ... */
@@ -77,7 +78,7 @@ fwd_queue_fetch_due(fwd_queue_t *queue)
         return;
     }
 
-    load->now_ms = fwd_wall_ms();
+    load->now_ms = fwd_steady_ms();
     far = (queue->far_ms != 0 && queue->far_ms <= load->now_ms);
 
     engine = queue->shard->engine;
@@ -165,7 +166,7 @@ fwd_retry_far(fwd_queue_t *queue, double due)
 {
     uint64_t  now;
 
-    now = fwd_wall_ms();
+    now = fwd_steady_ms();
 
     if (!(due > (double) (now + fwd_retry_horizon(queue)))) {
         return 0;

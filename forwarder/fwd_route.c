@@ -19,6 +19,7 @@
 #include "fwd_reader.h"
 #include "fwd_remember.h"
 #include "fwd_route.h"
+#include "fwd_steady.h"
 
 
 #define FWD_ROUTE_RING_MIN  64
@@ -388,7 +389,7 @@ fwd_route_refused(fwd_route_step_t *step, const redisReply *reply)
                                                        = FWD_VERDICT_NONE;
 
         fwd_queue_retry_adding(queue, fwd_shard_unrouted(shard, n)->id);
-        fwd_queue_retry_due(queue, fwd_wall_ms());
+        fwd_queue_retry_due(queue, fwd_steady_ms());
     }
 
     if (reply->elements > 2) {

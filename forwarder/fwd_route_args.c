@@ -16,6 +16,7 @@
 #include "fwd_identity.h"
 #include "fwd_remember.h"
 #include "fwd_route.h"
+#include "fwd_steady.h"
 
 
 /* Counters of one kind: by source, with the digest. */
@@ -58,7 +59,7 @@ fwd_route_step_args(fwd_route_step_t *step, fwd_args_t *args)
 
     fwd_args_number(args, shard->epoch);
     fwd_args_text(args, FWD_GROUP);
-    fwd_args_number(args, fwd_wall_ms());
+    fwd_args_number(args, fwd_steady_ms());
     fwd_args_number(args, step->count);
 
     for (i = 0; i < step->count; i++) {

@@ -19,6 +19,7 @@
 #include "fwd_dest.h"
 #include "fwd_shard.h"
 #include "fwd_shared.h"
+#include "fwd_steady.h"
 
 
 #define FWD_SHARED_LIVES_MS  5000        /* what a loop tells of itself */
@@ -290,8 +291,9 @@ fwd_shared_learn(fwd_gate_t *gate, redisReply **fields)
     }
 
     gate->shared.hold = hold;
+    gate->shared.known = 1;
 
-    if (hold > fwd_wall_ms() || gate->hold_ms != 0) {
+    if (hold > fwd_steady_ms() || gate->hold_ms != 0) {
         fwd_gate_hold(gate, hold);
         fwd_gate_update(gate, hold ? "the vendor asked to wait" : "resumed");
     }

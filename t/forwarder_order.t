@@ -219,6 +219,7 @@ sub run {
 }
 
 
+# all these failures are no reason to rest: t/forwarder_breaker.t
 sub conf {
     my ($receiver, %arg) = @_;
     my $batch = $arg{batch} // 1;
@@ -229,7 +230,8 @@ sub conf {
         hook_limits => "order: $arg{order}\nbatch: { count: $batch }\n"
             . ($arg{window} // '')
             . "\nconcurrency: 8\ntimeout: 300ms\nconnect_timeout: 300ms\n"
-            . 'retry: { base: 20ms, cap: 40ms, attempts: 50 }');
+            . "retry: { base: 20ms, cap: 40ms, attempts: 50 }\n"
+            . 'breaker: { count: 100000, in_a_row: 10000 }');
 }
 
 
@@ -352,7 +354,7 @@ sub untrue {
 # nothing is left, and the ledger says the same
 sub closes {
     my ($receiver, $forwarder) = @_;
-    my $refused = grep { $_->[0] == 400 } values %script;
+    my $refused = grep { $_->[0] eq '400' } values %script;
     my $dead = ledger_count($redis, 'dead', 'hook');
 
     is(ledger_fault($redis, 'hook'), '', 'the ledger closes');

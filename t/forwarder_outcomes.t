@@ -116,11 +116,16 @@ my @plans = (
 my %bad = map { $_ => 1 } 400, 418, 422, 301, 501, 413;
 my (%plan, %by);
 
+# each 429 makes all events rest: those of a few visitors will do
+my $throttled = $ENV{MARTECH_LONG} ? 50 : 4;
+
 for my $visitor (1 .. 50) {
     for my $event (1 .. 40) {
         my $id = "v$visitor-$event";
 
         $plan{$id} = $plans[($visitor * 7 + $event * 3) % @plans];
+        $plan{$id} = [500, 200]
+            if $visitor > $throttled && grep { $_ == 429 } @{ $plan{$id} };
         $by{$id} = [ map { { status => $_ } } @{ $plan{$id} } ];
     }
 }
@@ -243,6 +248,9 @@ like($try, qr/^3 (\d{13}) (?=\1)$failed $failed $last$/,
 
 $forwarder->stop();
 $receiver->answer(answers => [], always => { status => 400 });
+
+# the vendor's hour is over for all loops
+$redis->call('hdel', '{mt:00}:state:hook', 'hold');
 
 my $key = '{mt:05}:retry:hook';
 

@@ -195,4 +195,22 @@ $redis->call('set', $key, 'no hash');
 ok(becomes(sub { !missing(\@ids, hook_ids($receiver)) }, 10),
    'a key of a wrong type stops nothing');
 
+# ---- paused while none was there ----
+
+$_->stop() for @forwarders;
+$redis->call('del', $key);
+$redis->call('hset', $key, 'paused', int(time() * 1000));
+@ids = add_events($redis, 64, prefix => 'asleep');
+
+my $requests = () = $receiver->requests();
+
+$_->start() for @forwarders;
+ok(becomes(sub { !missing(\@ids, archived()) }, 20),
+   'paused before the start: others get events');
+is(scalar(() = $receiver->requests()), $requests,
+   'paused before the start: this one does not, not even the first');
+$redis->call('hdel', $key, 'paused');
+ok(becomes(sub { !missing(\@ids, hook_ids($receiver)) }, 10),
+   'but when it is resumed');
+
 $t->done();

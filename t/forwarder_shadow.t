@@ -42,7 +42,10 @@ my @ids = add_events($redis, 100);
 
 # ---- what is sent ----
 
-ok(becomes(sub { drained($redis, qw(old dry shadow)) }, 20), 'all end');
+ok(becomes(sub {
+    !(grep { ledger_count($redis, 'routed', $_) < 100 } qw(old dry shadow))
+        && drained($redis, qw(old dry shadow))
+}, 20), 'all end');
 is(scalar(map { $_->{id} } $receiver->events()), 100,
    'only the one that sends has sent');
 is(scalar(grep { $_->{path} ne '/old' } $receiver->requests()), 0,
@@ -123,6 +126,7 @@ sub conf {
     my $conf = <<'END';
 redis:
   address: %%REDIS%%
+loops: 1
 owner:
   name: tester
   lease: 1s

@@ -96,6 +96,7 @@ redis:
   address: %%REDIS%%
 stream:
   shards: $SHARDS
+loops: 1
 owner:
   name: tester
   lease: 500ms

@@ -173,7 +173,7 @@ static void
 test_call(test_loop_t *loop, int correction, uint64_t redis_ms)
 {
     uint32_t      i, n;
-    uint64_t      free[2], least;
+    uint64_t      free[2] = { 0, 0 }, least;
     fwd_rate_t   *rate;
     fwd_limit_t  *l;
 

@@ -112,6 +112,15 @@ sub log_lines {
 sub loops { $_[0]->running() ? Martech::Process::children($_[0]->pid()) : () }
 
 
+# Lines about loops that ended by themselves: a test kills them, if it does.
+sub crashed_loops {
+    my ($self) = @_;
+
+    return grep { /"msg":"loop died/ && !/"signal":(?:9|15),/ }
+        split /\n/, $self->log_text();
+}
+
+
 # What stops, wakes or kills is meant for the whole program; the rest is for
 # the supervisor, who tells its loops.
 sub signal {

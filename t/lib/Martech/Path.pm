@@ -17,7 +17,8 @@ our @EXPORT = qw(forwarder_conf file_lines file_ids hook_ids ids_of missing
 
 
 # The configuration of a forwarder; hook => port of the receiver.  Pieces in
-# YAML: archive, hook_settings, hook_limits, top.  without => 'archive'
+# YAML: archive, hook_settings, hook_limits, top.  without => 'archive'.  One
+# loop, as its name and what it decides alone are tested, unless top says else.
 sub forwarder_conf {
     my (%arg) = @_;
     my $conf = <<"END";
@@ -32,7 +33,10 @@ owner:
 destinations_path: %%ROOT%%/destinations
 END
 
-    $conf .= ($arg{top} // '') . "\ndestinations:\n";
+    my $top = $arg{top} // '';
+
+    $top = "loops: 1\n$top" unless $top =~ /^loops:/m;
+    $conf .= "$top\ndestinations:\n";
 
     unless (($arg{without} // '') eq 'archive') {
         $conf .= <<"END";

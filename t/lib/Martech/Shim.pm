@@ -8,6 +8,7 @@ package Martech::Shim;
 #     $shim->fail('fdatasync', error => 'EIO', times => 1);
 #     $shim->fail('pwrite', bytes => 100, skip => 3);
 #     $shim->pass();
+#     $shim->clock(3600);
 #
 # The calls: open (and openat with an absolute path), write (and writev), pwrite
 # (and pwritev), fsync, fdatasync, fallocate (and posix_fallocate).  An order is
@@ -40,7 +41,7 @@ sub new {
     open $self->{fh}, '+>', $self->{file} or die "$self->{file}: $!\n";
     chmod 0666, $self->{file};
     $self->put(0, pack "L L a$PATH_SIZE a$PATH_SIZE a*", $MAGIC, 0,
-               $arg{folder}, $real, "\0" x ($FAULT_SIZE * @CALLS));
+               $arg{folder}, $real, "\0" x ($FAULT_SIZE * @CALLS + 8));
 
     return $self;
 }
@@ -104,6 +105,15 @@ sub pass {
     my ($self, @calls) = @_;
 
     $self->put($self->offset($_), pack 'L', 0) for @calls ? @calls : @CALLS;
+}
+
+
+# the wall clock of the program is set this many seconds from the true one
+sub clock {
+    my ($self, $seconds) = @_;
+
+    $self->put(8 + 2 * $PATH_SIZE + $FAULT_SIZE * @CALLS,
+               pack 'q', $seconds * 1000);
 }
 
 

@@ -371,6 +371,14 @@ sub done {
         is(join("\n", $self->serious_lines($forwarder->log_text())), '',
            'the forwarder logs nothing serious');
         is($forwarder->{process}->crash(), '', 'the forwarder does not crash');
+
+        my @crashes = $forwarder->crashed_loops();
+
+        for my $expected (@{ $self->{expected} }) {
+            @crashes = grep { !/$expected/ } @crashes;
+        }
+
+        is(join("\n", @crashes), '', 'nor do its loops');
     }
 
     $_->stop() for map { @{ $self->{$_} } } qw(receivers helpers redis);

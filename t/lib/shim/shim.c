@@ -7,7 +7,8 @@
  * Preloaded into a program, it stands before the calls of the C library that
  * write files, and makes those fail that concern a folder, as a file says
  * which the test maps and changes while the program runs (Martech::Shim).
- * A call for which nothing is ordered costs one look at memory.
+ * A call for which nothing is ordered costs one look at memory.  The clock of
+ * the machine can be set for the program alone, too.
  *
  * Counters are atomic, and the test writes "on" last: no lock is needed.
  */
@@ -66,11 +67,13 @@ typedef struct {
     char          folder[SHIM_PATH_SIZE];       /* as programs name it */
     char          real[SHIM_PATH_SIZE];         /* without links */
     shim_fault_t  faults[SHIM_CALLS];
+    int64_t       clock_ms;                     /* added to the wall clock */
 } shim_control_t;
 
 
 typedef int (*shim_open_pt)(const char *path, int flags, ...);
 typedef int (*shim_openat_pt)(int fd, const char *path, int flags, ...);
+typedef int (*shim_clock_pt)(clockid_t id, struct timespec *ts);
 typedef int (*shim_sync_pt)(int fd);
 typedef int (*shim_allocate_pt)(int fd, int mode, off_t offset, off_t size);
 typedef int (*shim_posix_allocate_pt)(int fd, off_t offset, off_t size);
@@ -263,6 +266,40 @@ shim_hit(shim_call_t call, const char *path, int fd, size_t *max)
     }
 
     return max && *max ? SHIM_SHORT : 0;
+}
+
+
+/* CLOCK_REALTIME is set; all others go on. */
+
+int
+clock_gettime(clockid_t id, struct timespec *ts)
+{
+    int      rc;
+    int64_t  ms;
+
+    shim_real(shim_clock_pt, "clock_gettime");
+
+    rc = real(id, ts);
+
+    if (rc != 0 || id != CLOCK_REALTIME || shim_control == NULL) {
+        return rc;
+    }
+
+    ms = __atomic_load_n(&shim_control->clock_ms, __ATOMIC_RELAXED);
+
+    ts->tv_sec += ms / 1000;
+    ts->tv_nsec += ms % 1000 * 1000000;
+
+    if (ts->tv_nsec >= 1000000000) {
+        ts->tv_nsec -= 1000000000;
+        ts->tv_sec++;
+
+    } else if (ts->tv_nsec < 0) {
+        ts->tv_nsec += 1000000000;
+        ts->tv_sec--;
+    }
+
+    return rc;
 }
 
 
