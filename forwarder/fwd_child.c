@@ -184,6 +184,18 @@ fwd_set_successor(fwd_set_t *set, int successor)
 }
 
 
+void
+fwd_set_hung(fwd_set_t *set, uint64_t dest, uint64_t program)
+{
+    uint32_t  i;
+
+    for (i = 0; i < set->count; i++) {
+        (void) __atomic_fetch_or(&set->children[i].stats->dests[dest].hung,
+                                 program, __ATOMIC_RELEASE);
+    }
+}
+
+
 fwd_rc_t
 fwd_child_start(fwd_child_t *child, const char *fail_at, uint64_t now_ms)
 {

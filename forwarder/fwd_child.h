@@ -78,6 +78,9 @@ void fwd_set_stop(fwd_set_t *set, int signum, uint64_t until_ms);
 /* Tells whether loops of an older configuration are still there. */
 void fwd_set_successor(fwd_set_t *set, int successor);
 
+/* A program of a destination is not run by its loops any more. */
+void fwd_set_hung(fwd_set_t *set, uint64_t dest, uint64_t program);
+
 /* FWD_ERROR if there is no process to be had: tried again later. */
 fwd_rc_t fwd_child_start(fwd_child_t *child, const char *fail_at,
     uint64_t now_ms);

@@ -217,17 +217,3 @@ fwd_book_merge(json_t *to, json_t *from)
         }
     }
 }
-
-
-/* Small enough for the doubles of Lua, in which the steps count it. */
-
-uint32_t
-fwd_book_digest(fwd_id_t id)
-{
-    uint64_t  h;
-
-    h = (id.ms & 0x1fffff) * 1103515245ULL
-        + (id.seq & 0xffff) * 2654435761ULL;
-
-    return (uint32_t) h;
-}

@@ -66,9 +66,6 @@ int64_t fwd_book_waiting(const json_t *source);
 /* Adds every number of one book to another. */
 void fwd_book_merge(json_t *to, json_t *from);
 
-/* What an ID adds to a digest; digests are equal modulo 2^32. */
-uint32_t fwd_book_digest(fwd_id_t id);
-
 /* Checks the book of one shard. */
 void fwd_book_check(json_t *book, const fwd_book_check_t *check);
 

@@ -18,6 +18,7 @@
 #include "../martech/martech_uuid.h"
 
 #include "fwd_cli_shard.h"
+#include "fwd_identity.h"
 
 
 #define FWD_CLI_HSCAN  "500"
@@ -42,13 +43,6 @@ static json_t *fwd_links_text(const redisReply *reply);
 static void fwd_links_person(char *out, const fwd_links_t *links);
 static void fwd_links_print(const fwd_links_t *links);
 static fwd_rc_t fwd_links_remove(fwd_links_t *links, size_t *removed);
-
-
-/* The namespace of persons, as the router has it; never to be changed. */
-static const unsigned char  fwd_links_namespace[16] = {
-    0x6f, 0x1d, 0x9a, 0x54, 0x2c, 0x0b, 0x4e, 0x57,
-    0x9f, 0x7e, 0x0b, 0x3c, 0x1a, 0x5d, 0x8e, 0x42
-};
 
 
 int
@@ -295,8 +289,10 @@ fwd_links_person(char *out, const fwd_links_t *links)
         }
     }
 
-    martech_uuid5((unsigned char *) out, fwd_links_namespace, name,
-                  strlen(name));
+    id.data = (const unsigned char *) name;
+    id.len = strlen(name);
+
+    fwd_identity_uuid((unsigned char *) out, id);
     out[MARTECH_UUID_LEN] = '\0';
 }
 

@@ -278,7 +278,7 @@ fwd_ledger_digest_add(void *data, fwd_id_t id)
 {
     uint64_t  *digest = data;
 
-    *digest += fwd_book_digest(id);
+    *digest += fwd_id_digest(id);
 }
 
 

@@ -16,6 +16,8 @@
 #include "fwd_gate.h"
 #include "fwd_shard.h"
 #include "fwd_steady.h"
+#include "fwd_shared.h"
+#include "fwd_watch.h"
 
 
 /* A probe of refused credentials: 30 s, 60 s, ... 10 min. */
@@ -72,8 +74,11 @@ fwd_gate_create(fwd_dest_t *dest)
     fwd_breaker_init(&gate->breaker, &policy->breaker);
     fwd_aimd_init(&gate->aimd, max);
 
-    /* a new start is a new chance: secrets or settings may have changed */
-    gate->shared.parked_dirty = 1;
+    /*
+     * A new start is a new chance: secrets or settings may have changed.  But
+     * not that of a loop in the place of one that died.
+     */
+    gate->shared.parked_dirty = (dest->engine->stats->beat_ms == 0);
 
     if (fwd_limit_init(&gate->limit, policy->rates, policy->rates_count)
         != FWD_OK)
@@ -156,6 +161,13 @@ fwd_gate_tick(fwd_dest_t *dest)
     stats = dest->stats;
     wait = 0;
 
+    if (gate->parked != FWD_PARKED_STOP
+        && fwd_watch_hung(stats, FWD_PROGRAM_MAP|FWD_PROGRAM_WHEN))
+    {
+        fwd_gate_park(gate, FWD_PARKED_STOP, 0, fwd_wall_ms());
+        fwd_shared_parked(gate);
+    }
+
     if (fwd_limit_is_dirty(&gate->limit, fwd_tokens_now_ms())
         && fwd_limit_may_ask(&gate->limit, 1, fwd_tokens_now_ms(), &wait))
     {
@@ -218,6 +230,9 @@ fwd_gate_park(fwd_gate_t *gate, fwd_parked_t parked, uint32_t tries,
 
     if (parked == FWD_PARKED_NOT) {
         gate->parked_ms = 0;
+
+        /* its programs get another chance */
+        __atomic_store_n(&gate->dest->stats->hung, 0, __ATOMIC_RELEASE);
 
     } else if (gate->parked_ms == 0) {
         gate->parked_ms = fwd_core_now_ms(core) + 1;

@@ -15,6 +15,7 @@
 
 #include "fwd_dest.h"
 #include "fwd_gate.h"
+#include "fwd_watch.h"
 
 
 /* Retries among the batches sent while the destination is healthy. */
@@ -41,7 +42,8 @@ fwd_gate_open(fwd_dest_t *dest, uint64_t *wait_ms)
     now = fwd_core_now_ms(dest->engine->core);
 
     if (gate->paused || !fwd_gate_known(gate, now)
-        || !fwd_gate_parked_open(gate, now, wait_ms))
+        || !fwd_gate_parked_open(gate, now, wait_ms)
+        || fwd_watch_hung(dest->stats, FWD_PROGRAM_MAP))
     {
         return 0;
     }

@@ -113,7 +113,7 @@ fwd_request_run(fwd_request_t *rq, const fwd_answer_input_t *in,
     item = rq->batch->items[0];
     stats = dest->engine->stats;
 
-    fwd_watch_enter(stats, dest->index,
+    fwd_watch_enter(stats, FWD_PROGRAM_MAP, dest->index,
                     item->queue ? item->queue->shard->index : 0,
                     item->event->id, item->event->message_id);
     rc = fwd_answer_run(rq->sender->answer, in, out, err);

@@ -58,7 +58,7 @@ fwd_identity_set(fwd_event_t *ev, martech_str_t linked)
         return;
     }
 
-    martech_uuid5(text, fwd_identity_namespace, id.data, id.len);
+    fwd_identity_uuid(text, id);
 
     for (i = 0, n = 0; i + 1 < sizeof(text); i++) {
 
@@ -71,6 +71,13 @@ fwd_identity_set(fwd_event_t *ev, martech_str_t linked)
     }
 
     ev->person_some = 1;
+}
+
+
+void
+fwd_identity_uuid(unsigned char *out, martech_str_t id)
+{
+    martech_uuid5(out, fwd_identity_namespace, id.data, id.len);
 }
 
 

@@ -24,6 +24,9 @@
 /* The person as text in out, or NULL if there is none. */
 const char *fwd_identity_text(char *out, const fwd_event_t *ev);
 
+/* The person of an id as text, a UUID without a zero. */
+void fwd_identity_uuid(unsigned char *out, martech_str_t id);
+
 /* Sets the person; linked is what the anonymousId is linked to, or empty. */
 void fwd_identity_set(fwd_event_t *ev, martech_str_t linked);
 

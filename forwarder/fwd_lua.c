@@ -9,6 +9,10 @@
  * a script is let through to its end.  So the steps, which in sum free
  * memory, work when nothing else does.  Without it a full Redis could never
  * be drained.
+ *
+ * Before the first write a key is looked at that could be of a wrong type: a
+ * step that broke off behind it would have taken away what it was to write
+ * elsewhere.
  */
 
 
@@ -24,6 +28,7 @@
     "end\n"
 
 #define FWD_LUA_PERMIT                                                        \
+    "redis.call('HLEN', KEYS[2])\n"                                           \
     "redis.call('PERSIST', KEYS[2])\n"
 
 /* IDs as text: a before b?  Numbers of Lua are too small for them. */
@@ -288,6 +293,7 @@ static const char *const  fwd_lua[FWD_SCRIPT_COUNT] = {
     FWD_LUA_DIGEST
     FWD_LUA_TAKE
     "local i, sum = 3, 0\n"
+    "local tried = redis.call('EXISTS', KEYS[5]) == 1\n"
     "while i < #ARGV do\n"
     "  local n = tonumber(ARGV[i + 4])\n"
     "  local from, to = i + 5, i + 4 + n\n"
@@ -306,6 +312,11 @@ static const char *const  fwd_lua[FWD_SCRIPT_COUNT] = {
     "    if took < n then\n"
     "      took = took + redis.call('ZREM', KEYS[4],\n"
     "                               unpack(ARGV, from, to))\n"
+    "    end\n"
+
+    /* also of what was in q: order may have kept it there once */
+
+    "    if tried then\n"
     "      redis.call('HDEL', KEYS[5], unpack(ARGV, from, to))\n"
     "    end\n"
     "    if took == 0 then digest = 0 end\n"
@@ -342,6 +353,7 @@ static const char *const  fwd_lua[FWD_SCRIPT_COUNT] = {
 
     [FWD_SCRIPT_DEAD] =
     FWD_LUA_FENCE
+    "redis.call('XLEN', KEYS[6])\n"
     FWD_LUA_PERMIT
     FWD_LUA_COUNT
     FWD_LUA_DIGEST
@@ -395,7 +407,6 @@ static const char *const  fwd_lua[FWD_SCRIPT_COUNT] = {
 
     [FWD_SCRIPT_MOVE] =
     FWD_LUA_FENCE
-    "redis.call('HLEN', KEYS[2])\n"
     "redis.call('HLEN', KEYS[5])\n"
     "redis.call('XLEN', KEYS[6])\n"
     "redis.call('XLEN', KEYS[7])\n"

@@ -71,6 +71,11 @@ fwd_queue_start(fwd_queue_t *queue)
     queue->retry_known = 0;
     queue->scan_valid = 0;
 
+    if (!queue->high) {
+        queue->due_ms = 0;               /* if it cannot be asked for now */
+        queue->dest->due_ms = 0;
+    }
+
     fwd_queue_fetch_due(queue);
     fwd_dest_wake(queue->dest);
 

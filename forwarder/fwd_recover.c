@@ -24,6 +24,7 @@ static void fwd_recover_step(fwd_shard_t *shard);
 static void fwd_recover_reply(void *data, redisReply *reply);
 static void fwd_reread_reply(void *data, redisReply *reply);
 static void fwd_look_reply(void *data, redisReply *reply);
+static int fwd_look_unseen(fwd_shard_t *shard, const redisReply *first);
 static const redisReply *fwd_reread_entries(const redisReply *reply);
 
 
@@ -242,7 +243,8 @@ fwd_reread_entries(const redisReply *reply)
 /*
  * A reader that was stopped in the middle of a read can get new entries
  * after we have collected all pending ones.  They would stand there until
- * the next entry of the shard runs into them.
+ * the next entry of the shard runs into them.  So can one of our own name
+ * that has died.
  */
 
 void
@@ -290,4 +292,35 @@ fwd_look_reply(void *data, redisReply *reply)
             return;
         }
     }
+
+    if (fwd_look_unseen(shard, reply->element[1])) {
+        fwd_shard_resync(shard, "entries were read, and have not come");
+    }
+}
+
+
+/*
+ * The first pending entry is the first that is unrouted here; or its reply
+ * is on its way, but not from one look to the next.
+ */
+
+static int
+fwd_look_unseen(fwd_shard_t *shard, const redisReply *first)
+{
+    int       again;
+    fwd_id_t  id;
+
+    if (first->type != REDIS_REPLY_STRING
+        || fwd_id_parse(&id, first->str, (size_t) first->len) != FWD_OK
+        || (shard->unrouted_count != 0
+            && fwd_id_compare(fwd_shard_unrouted(shard, 0)->id, id) <= 0))
+    {
+        memset(&shard->look_id, 0, sizeof(shard->look_id));
+        return 0;
+    }
+
+    again = (fwd_id_compare(shard->look_id, id) == 0);
+    shard->look_id = id;
+
+    return again;
 }

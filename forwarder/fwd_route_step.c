@@ -193,7 +193,10 @@ fwd_route_seen(fwd_route_step_t *step, const fwd_event_t *ev, uint64_t *table)
 }
 
 
-/* A program that did not return is not given the same event again. */
+/*
+ * A program that did not return is not given the same event again; and none
+ * at all, if it does so with one event after the other.
+ */
 
 static fwd_wanted_answer_t
 fwd_route_ask(const fwd_route_step_t *step, const fwd_dest_t *dest,
@@ -214,14 +217,15 @@ fwd_route_ask(const fwd_route_step_t *step, const fwd_dest_t *dest,
     ev = c->event;
     stats = step->shard->engine->stats;
 
-    if (fwd_poison_has(stats->poison, dest->conf->name, step->shard->index,
-                       ev->id))
+    if (fwd_watch_hung(dest->stats, FWD_PROGRAM_WHEN)
+        || fwd_poison_has(stats->poison, dest->conf->name,
+                          step->shard->index, ev->id))
     {
         return FWD_WANTED_WHEN_ERROR;
     }
 
-    fwd_watch_enter(stats, dest->index, step->shard->index, ev->id,
-                    ev->message_id);
+    fwd_watch_enter(stats, FWD_PROGRAM_WHEN, dest->index, step->shard->index,
+                    ev->id, ev->message_id);
     answer = fwd_wanted(dest->wanted, c);
     fwd_watch_leave(stats);
 

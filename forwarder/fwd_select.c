@@ -13,6 +13,7 @@
 
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "fwd_dest.h"
 #include "fwd_gate.h"
@@ -43,7 +44,9 @@ static uint32_t fwd_select_queue(fwd_dest_t *dest, fwd_queue_t *queue,
     fwd_batch_t *batch, uint32_t max, size_t *bytes);
 static int fwd_select_order(const void *a, const void *b);
 static int fwd_fill_expired(const fwd_dest_t *dest, const fwd_item_t *item);
-static int fwd_fill_alone(const fwd_batch_t *batch);
+static martech_str_t fwd_fill_body(const fwd_dest_t *dest,
+    const fwd_event_t *ev);
+static int fwd_fill_alone(const fwd_dest_t *dest, const fwd_batch_t *batch);
 static fwd_rc_t fwd_fill_item(fwd_dest_t *dest, fwd_batch_t *batch,
     fwd_item_t *item);
 static void fwd_fill_failed(fwd_dest_t *dest, const fwd_item_t *item,
@@ -393,6 +396,12 @@ fwd_dest_fill(fwd_dest_t *dest, fwd_batch_t *batch)
         /* the slot is free: no more were added than looked at */
         items[batch->items_count++] = item;
 
+        if (batch->items_count > 1 && fwd_fill_alone(dest, batch)) {
+            batch->items_count--;
+            fwd_fill_return(dest, &items[i], count - i);
+            break;
+        }
+
         rc = fwd_fill_item(dest, batch, item);
 
         if (rc == FWD_NONE) {
@@ -401,8 +410,7 @@ fwd_dest_fill(fwd_dest_t *dest, fwd_batch_t *batch)
 
         if (rc == FWD_AGAIN
             || (batch->items_count > 1
-                && (batch->bytes > dest->conf->limits.batch_bytes
-                    || fwd_fill_alone(batch))))
+                && batch->bytes > dest->conf->limits.batch_bytes))
         {
             fwd_batch_pop(batch);
             fwd_fill_return(dest, &items[i], count - i);
@@ -442,19 +450,42 @@ fwd_fill_expired(const fwd_dest_t *dest, const fwd_item_t *item)
 
 
 /*
- * A replay with the body of its first request has been mapped and framed: it
- * shares its request with nobody.
+ * The body of its first request, that a replay is to be sent with.  It was
+ * made for the destination that the replay is for: a fallback maps the event
+ * itself.
  */
 
+static martech_str_t
+fwd_fill_body(const fwd_dest_t *dest, const fwd_event_t *ev)
+{
+    const char     *name;
+    martech_str_t   body;
+
+    name = dest->conf->name;
+    memset(&body, 0, sizeof(body));
+
+    if (ev->body.len != 0 && ev->to.len == strlen(name)
+        && memcmp(ev->to.data, name, ev->to.len) == 0)
+    {
+        body = ev->body;
+    }
+
+    return body;
+}
+
+
+/* Such a body has been framed: it shares its request with nobody. */
+
 static int
-fwd_fill_alone(const fwd_batch_t *batch)
+fwd_fill_alone(const fwd_dest_t *dest, const fwd_batch_t *batch)
 {
     const fwd_event_t  *first, *last;
 
     first = batch->items[0]->event;
     last = batch->items[batch->items_count - 1]->event;
 
-    return first->body.len != 0 || last->body.len != 0;
+    return fwd_fill_body(dest, first).len != 0
+           || fwd_fill_body(dest, last).len != 0;
 }
 
 
@@ -467,17 +498,10 @@ fwd_fill_item(fwd_dest_t *dest, fwd_batch_t *batch, fwd_item_t *item)
     uint32_t           records;
     fwd_rc_t           rc;
     fwd_error_t        err;
+    martech_str_t      body;
     fwd_select_sink_t  sink;
 
-    if (item->event->body.len != 0) {
-        return fwd_batch_add_slice(batch, item->event->body) == FWD_OK
-               ? FWD_OK : FWD_AGAIN;
-    }
-
-    if (dest->map == NULL) {
-        return fwd_batch_add_slice(batch, item->event->text) == FWD_OK
-               ? FWD_OK : FWD_AGAIN;
-    }
+    /* also without a map: it may have been the program for answers */
 
     if (fwd_poison_has(dest->engine->stats->poison, dest->conf->name,
                        item->queue->shard->index, item->event->id))
@@ -488,11 +512,18 @@ fwd_fill_item(fwd_dest_t *dest, fwd_batch_t *batch, fwd_item_t *item)
         return FWD_NONE;
     }
 
+    body = fwd_fill_body(dest, item->event);
+
+    if (body.len != 0 || dest->map == NULL) {
+        return fwd_batch_add_slice(batch, body.len ? body : item->event->text)
+               == FWD_OK ? FWD_OK : FWD_AGAIN;
+    }
+
     records = batch->records_count;
     sink.batch = batch;
     sink.rc = FWD_OK;
 
-    fwd_watch_enter(dest->engine->stats, dest->index,
+    fwd_watch_enter(dest->engine->stats, FWD_PROGRAM_MAP, dest->index,
                     item->queue->shard->index, item->event->id,
                     item->event->message_id);
 

@@ -18,6 +18,8 @@
 
 #include "fwd_dest.h"
 #include "fwd_identity.h"
+#include "fwd_shard.h"
+#include "fwd_watch.h"
 
 
 #define FWD_SHADOW_LOG_MS     1000
@@ -213,8 +215,14 @@ fwd_shadow_compare(fwd_dest_t *dest, const fwd_item_t *item)
     texts = shadow->texts;
     now = fwd_wall_ms();
 
+    fwd_watch_enter(dest->engine->stats, FWD_PROGRAM_MAP, dest->index,
+                    item->queue ? item->queue->shard->index : 0,
+                    item->event->id, item->event->message_id);
+
     rc[0] = fwd_shadow_map(dest->map, item->event, now, &texts[0]);
     rc[1] = fwd_shadow_map(shadow->map, item->event, now, &texts[1]);
+
+    fwd_watch_leave(dest->engine->stats);
 
     if (rc[0] == rc[1] && texts[0].len == texts[1].len
         && memcmp(texts[0].data, texts[1].data, texts[0].len) == 0)

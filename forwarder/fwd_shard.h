@@ -74,6 +74,8 @@ struct fwd_shard_s {
                                             what is under way if leaving */
     uint64_t              look_ms;       /* monotonic, next look for entries
                                             that went to another reader */
+    fwd_id_t              look_id;       /* first pending entry of the last
+                                            look, if it was not in memory */
     uint64_t              sent_ms;       /* when the renew on its way left */
     uint32_t              generation;    /* of reading; entries read under an
                                             older one are not used */

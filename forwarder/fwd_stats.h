@@ -42,14 +42,25 @@ typedef struct {
     uint64_t              fresh_ms;      /* Unix ms when the youngest event
                                             that was delivered came in */
     uint64_t              map_killed;    /* events that ended a loop */
+    uint64_t              hung;          /* FWD_PROGRAM_... that do it again
+                                            and again: set by the supervisor,
+                                            cleared by the loop when it is
+                                            resumed */
     uint64_t              shadow_equal;  /* events with the same records */
     uint64_t              shadow_different;
 } fwd_dest_stats_t;
 
 
+/* Programs of a destination, as bits. */
+#define FWD_PROGRAM_MAP   1              /* for what is sent: map.jq, also of
+                                            another destination, answer.jq */
+#define FWD_PROGRAM_WHEN  2              /* the rule */
+
+
 /* What a map is at work on; the watchdog reads it. */
 typedef struct {
     uint64_t              seq;           /* odd while a program runs */
+    uint64_t              program;       /* FWD_PROGRAM_... */
     uint64_t              dest;          /* index */
     uint64_t              shard;         /* IDs are of one shard only */
     fwd_id_t              event;
@@ -63,7 +74,7 @@ typedef struct {
     uint64_t              shard;
     fwd_id_t              event;
     uint64_t              at_ms;         /* monotonic */
-    uint64_t              told;          /* an error named the destination */
+    uint64_t              told;          /* it was one too many */
 } fwd_poison_event_t;
 
 

@@ -432,9 +432,14 @@ fwd_supervisor_poison(fwd_supervisor_t *s, fwd_child_t *child,
             fwd_kv_int("pid", death->pid));
 
     if (many != 0) {
+        fwd_set_hung(child->set, death->event.dest, death->event.program);
+
         fwd_log(s->log, FWD_LOG_ERROR,
-                "the map of a destination ends loop after loop",
+                "a program ends loop after loop, its destination is parked",
                 fwd_kv_text("destination", name),
+                fwd_kv_text("program",
+                            death->event.program == FWD_PROGRAM_WHEN
+                            ? "when" : "map"),
                 fwd_kv_int("within_a_minute", many));
     }
 }

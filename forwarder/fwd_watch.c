@@ -14,7 +14,7 @@
 
 
 #define FWD_POISON_MINUTE_MS  60000
-#define FWD_POISON_MANY       5          /* within a minute: say so */
+#define FWD_POISON_MANY       5          /* within a minute: no more */
 
 
 static fwd_rc_t fwd_watch_cpu(uint64_t *cpu_ms, pid_t pid);
@@ -108,7 +108,7 @@ unsigned
 fwd_poison_add(fwd_poison_t *poison, const char *dest, uint64_t shard,
     fwd_id_t event, uint64_t now_ms)
 {
-    unsigned             n, many, told;
+    unsigned             n, many;
     uint64_t             hash, i, first;
     fwd_poison_event_t  *e;
 
@@ -117,18 +117,16 @@ fwd_poison_add(fwd_poison_t *poison, const char *dest, uint64_t shard,
                                            : poison->count + 1
                                              - FWD_POISON_MAX;
     many = 1;
-    told = 0;
 
     for (i = first; i < poison->count; i++) {
         e = &poison->events[i % FWD_POISON_MAX];
 
         if (e->dest == hash && e->at_ms + FWD_POISON_MINUTE_MS > now_ms) {
-            many++;
-            told |= (e->told != 0);
+            many = e->told ? 1 : many + 1;
         }
     }
 
-    n = (many > FWD_POISON_MANY && !told) ? many : 0;
+    n = (many > FWD_POISON_MANY) ? many : 0;
 
     e = &poison->events[poison->count % FWD_POISON_MAX];
     e->dest = hash;

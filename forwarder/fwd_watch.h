@@ -34,8 +34,8 @@ typedef struct {
 /* In a loop, around each run of a program. */
 
 static inline void
-fwd_watch_enter(fwd_loop_stats_t *stats, uint32_t dest, uint32_t shard,
-    fwd_id_t event, martech_str_t message_id)
+fwd_watch_enter(fwd_loop_stats_t *stats, uint64_t program, uint32_t dest,
+    uint32_t shard, fwd_id_t event, martech_str_t message_id)
 {
     size_t            len;
     fwd_map_watch_t  *watch;
@@ -43,6 +43,7 @@ fwd_watch_enter(fwd_loop_stats_t *stats, uint32_t dest, uint32_t shard,
     watch = &stats->watch;
     len = message_id.len < FWD_WATCH_ID_MAX - 1 ? message_id.len
                                                 : FWD_WATCH_ID_MAX - 1;
+    watch->program = program;
     watch->dest = dest;
     watch->shard = shard;
     watch->event = event;
@@ -65,6 +66,15 @@ fwd_watch_leave(fwd_loop_stats_t *stats)
 }
 
 
+/* 1 if one of these programs must not be run, whatever the event is. */
+
+static inline int
+fwd_watch_hung(const fwd_dest_stats_t *stats, uint64_t programs)
+{
+    return (__atomic_load_n(&stats->hung, __ATOMIC_ACQUIRE) & programs) != 0;
+}
+
+
 /*
  * In the supervisor: 1 if the present run of a program has used more CPU time
  * than that since it was first seen.  Waiting for a processor does not count.
@@ -83,7 +93,7 @@ void fwd_poison_free(fwd_poison_t *poison);
 
 /*
  * Adds an event of a destination.  Returns how many of it there were within
- * a minute, if that is too much and was not said in that minute; or 0.
+ * a minute, and since that was too much before, if it is too much; or 0.
  */
 unsigned fwd_poison_add(fwd_poison_t *poison, const char *dest,
     uint64_t shard, fwd_id_t event, uint64_t now_ms);

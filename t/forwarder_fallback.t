@@ -115,6 +115,25 @@ for my $point ('before_move', 'after_move') {
 }
 
 
+# ---- a replay with the body of its first request ----
+
+{
+    $down->answer(always => { status => 500 });
+    $redis->call('xadd', '{mt:01}:in', '*', 'v', 1, 'id', 'sent-1',
+        'src', 'web', 'to', 'hook', 'body', '{"secret":"of another vendor"}',
+        'e', to_json({ type => 'track', event => 'Added',
+                       messageId => 'sent-1', userId => 'u' }));
+    @ids = ('sent-1', add_to('hook', 20, 'beside'));
+    ok(becomes(sub { !missing(\@ids, hook_ids($spare)) }, 30),
+       'the fallback gets the event');
+    is((grep { $_->{body} =~ /another vendor/ } $spare->requests()), 0,
+       'not what was made for another destination');
+    ok(becomes(sub { drained($redis, 'hook', 'spare') }, 10), 'all end');
+    closes();
+    $down->answer(always => { status => 200 });
+}
+
+
 # ---- a fallback that is none ----
 
 $forwarder->stop();

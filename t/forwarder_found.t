@@ -33,7 +33,8 @@ my $redis = $t->redis();
 
 $redis->call('set', '{mt:00}:q:hook', 'not a stream');
 
-my $forwarder = $t->forwarder(forwarder_conf(hook => $receiver->url('/hook')));
+my $forwarder = $t->forwarder(forwarder_conf(hook => $receiver->url('/hook'),
+                                             top => 'loops: 1'));
 
 add($redis, 'm1');
 
@@ -48,7 +49,73 @@ ok(becomes(sub { drained($redis, qw(archive hook))
                  && (ledger($redis)->{'done:archive'} // 0) == 2 }, 20),
    'once it is mended every destination has every event');
 
+
+# ---- an entry that was read in our name, and nobody knows of it ----
+
+{
+    my $client = $redis->client();
+    my ($name) = $redis->call('get', '{mt:05}:owner') =~ / (.*)/;
+    my @replies;
+
+    $client->__std_cmd('multi', sub {});
+    $client->__std_cmd(xadd => '{mt:05}:in', '*', v => 1, id => 'm3',
+        src => 'test', e => to_json({ type => 'track', event => 'E',
+                                      messageId => 'm3' }), sub {});
+    $client->__std_cmd(xreadgroup => 'GROUP', 'forwarder', $name,
+        'STREAMS', '{mt:05}:in', '>', sub {});
+    $client->__std_cmd('exec', sub { push @replies, $_[0] });
+    $client->wait_all_responses();
+
+    like(to_json(\@replies), qr/"m3"/, 'it was read');
+    ok(becomes(sub { (ledger($redis)->{'done:hook'} // 0) == 3 }, 30),
+       'it is found, and delivered');
+}
+
+
+# ---- a dead letter that cannot be written ----
+
+{
+    $redis->call('set', '{mt:05}:dead:hook', 'not a stream');
+    $receiver->answer(always => { status => 400 });
+    $redis->call('xadd', '{mt:05}:in', '*', v => 1, id => 'm4',
+        src => 'test', to => 'hook', e => to_json({
+            type => 'track', event => 'E', messageId => 'm4' }));
+    ok(becomes(sub { $forwarder->logged(qr/refused a step.*"step":"dead"/) },
+               20), 'the refusal is logged');
+    $redis->call('del', '{mt:05}:dead:hook');
+    ok(becomes(sub { $redis->call('xlen', '{mt:05}:dead:hook') }, 20),
+       'the event was kept until it could');
+    ok(becomes(sub { drained($redis, qw(hook)) }, 10), 'nothing waits');
+    ok(ledger_holds($redis, 'hook'), 'the ledger holds');
+    $receiver->answer(always => { status => 200 });
+}
+
 $forwarder->stop();
+
+
+# ---- attempts of what order kept in place, when there is order no more ----
+
+{
+    my $conf = sub {
+        return $t->fill(forwarder_conf(hook => $receiver->url('/hook'),
+            top => 'loops: 1', hook_limits => "$_[0]\n"
+            . 'retry: { base: 100ms, factor: 2, cap: 1m }'));
+    };
+
+    $receiver->answer(always => { status => 500 });
+    $forwarder->write_conf($conf->('order: person'));
+    $forwarder->start();
+    add($redis, 'm5');
+    ok(becomes(sub { $redis->call('exists', '{mt:00}:try:hook') }, 20),
+       'an attempt is written down');
+    $forwarder->stop();
+    $receiver->answer(always => { status => 200 });
+    $forwarder->write_conf($conf->('order: none'));
+    $forwarder->start();
+    ok(becomes(sub { drained($redis, qw(hook)) }, 20), 'the event ends');
+    ok(!$redis->call('exists', '{mt:00}:try:hook'), 'and so do its attempts');
+    $forwarder->stop();
+}
 
 
 # ---- a server that does not know AUTH repeats what it was given ----

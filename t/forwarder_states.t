@@ -36,21 +36,34 @@ my ($SHARDS, $PERSONS) = (4, 6);
 my @SOURCES = qw(web app);
 my @POINTS = qw(after_claim after_read after_route before_send after_send
                 before_done after_done before_retry after_retry before_dead
-                after_dead before_trim);
+                after_dead before_trim before_move after_move);
 
 # name => what makes it unlike the others
 my %DESTS = (
     plain => 'batch: { count: 1 }',
     packs => 'batch: { count: 5 }',
     queue => 'order: person',
+    lanes => "batch: { count: 4 }\n    priority: { high: [First] }",
+    moves => "order: person\n    batch: { count: 3 }\n"
+        . "    fallback: spare\n    fallback_after: 100ms\n"
+        . '    breaker: { in_a_row: 3, row_time: 1ms, open: 100ms, '
+        . 'cap: 200ms }',
+    spare => "batch: { count: 2 }\n    events: [Never]",
+    quiet => "order: person\n    batch: { count: 4 }\n    mode: dry_run",
 );
-my %FRAMING = (plain => 'object', packs => 'array', queue => 'object');
+my %FRAMING = (plain => 'object', packs => 'array', queue => 'object',
+               lanes => 'ndjson', moves => 'array', spare => 'array',
+               quiet => 'array');
+
+# the only events of this one are those that the other hands over
+my ($MOVES, $SPARE) = qw(moves spare);
 
 # how often each action comes
 my @ACTIONS = ((\&act_add) x 8, (\&act_answer) x 6, (\&act_wait) x 5,
                (\&act_kill) x 2, (\&act_fail) x 4,
                (\&act_lose_replies) x 4, \&act_flush_scripts, \&act_freeze,
-               \&act_pause);
+               \&act_pause, \&act_kill_loop, \&act_reload, \&act_stop,
+               \&act_full, \&act_down);
 
 my $t = Martech::Test->new(timeout => $SECONDS * 4 + 120);
 my $redis = $t->redis();
@@ -166,7 +179,8 @@ sub put {
 
     $entry->{entry} = $redis->call('xadd', "$tag:in", '*', 'v', 1,
         'id', $entry->{id}, 'src', pick(@SOURCES), 'e', to_json({
-            type => 'track', event => 'Added', messageId => $entry->{id},
+            type => 'track', messageId => $entry->{id},
+            event => $entry->{n} % 3 ? 'Added' : 'First',
             userId => "user $entry->{person}" }));
     push @entries, $entry;
 }
@@ -260,6 +274,53 @@ sub act_pause {
 }
 
 
+# its shards go to the others, and some come back
+sub act_kill_loop {
+    my @loops = $forwarder->running() ? $forwarder->loops() : ();
+
+    told('kill loop');
+    kill 'KILL', pick(@loops) if @loops;
+}
+
+
+sub act_reload {
+    told('reload');
+    $forwarder->signal('HUP') if $forwarder->running();
+}
+
+
+# what is under way is waited for, and hanging requests are not
+sub act_stop {
+    told('stop');
+    $forwarder->signal('TERM') if $forwarder->running();
+}
+
+
+# until something has gone to the fallback
+sub act_down {
+    my $before = moved();
+
+    told('down');
+    $receivers{$MOVES}->answer(answers => [], always => { status => 500 });
+    act_add();
+    becomes(sub { moved() > $before }, 1);
+    $receivers{$MOVES}->answer(always => { status => 200 }) if rand() < 0.5;
+}
+
+
+sub moved {
+    return ledger_sums($redis, shards => $SHARDS)->{moved}{$MOVES} // 0;
+}
+
+
+sub act_full {
+    told('full');
+    $redis->call('config', 'set', 'maxmemory', 1);
+    act_wait();
+    $redis->call('config', 'set', 'maxmemory', 0);
+}
+
+
 # ---- back to a good world ----
 
 sub revive {
@@ -307,7 +368,7 @@ sub judge {
 
     becomes(sub {
         $sums = ledger_sums($redis, shards => $SHARDS);
-        !grep { ends($sums, $_) != expected($sums) } keys %DESTS;
+        !grep { ends($sums, $_) != expected($sums, $_) } keys %DESTS;
     }, 40);
 
     for my $dest (sort keys %DESTS) {
@@ -331,7 +392,27 @@ sub ends {
 
 
 # what came twice may be refused as a whole
-sub expected { @entries - ($_[0]{duplicate}{''} // 0) }
+sub expected {
+    my ($sums, $dest) = @_;
+
+    return ($sums->{moved}{$MOVES} // 0) - ($sums->{joined}{$SPARE} // 0)
+        if $dest eq $SPARE;
+    return @entries - ($sums->{duplicate}{''} // 0);
+}
+
+
+# what a destination was asked: [ messageIds, status ]
+sub asked {
+    my ($dest) = @_;
+
+    return map {
+        my $body = $FRAMING{$dest} eq 'ndjson'
+            ? '[' . join(',', split /\n/, $_->{body}) . ']' : $_->{body};
+
+        [ [ map { $_->{messageId} } map { ref eq 'ARRAY' ? @$_ : $_ }
+            from_json($body) ], $_->{status} ];
+    } $receivers{$dest}->requests();
+}
 
 
 sub judge_dest {
@@ -343,22 +424,26 @@ sub judge_dest {
     return 'left: ' . join ' ', @left if @left;
     return "attempts left: @tries" if @tries;
     return $fault if $fault;
-    return 'ended ' . ends($sums, $dest) . ', expected ' . expected($sums)
-        if ends($sums, $dest) != expected($sums);
+    return 'ended ' . ends($sums, $dest) . ', expected '
+        . expected($sums, $dest)
+        if ends($sums, $dest) != expected($sums, $dest);
 
     my (%known, %took, %refused, @order);
 
     $known{ $_->{id} }++ for @entries;
 
-    for my $request ($receivers{$dest}->requests()) {
-        for my $id (map { $_->{messageId} } map { ref eq 'ARRAY' ? @$_ : $_ }
-                        from_json($request->{body}))
-        {
+    for my $request (asked($dest)) {
+        my ($ids, $status) = @$request;
+
+        for my $id (@$ids) {
             return "$id was never put in" unless $known{$id};
-            $refused{$id} = 1 if $request->{status} == 400;
-            push @order, $id if $request->{status} == 200 && !$took{$id}++;
+            $refused{$id} = 1 if $status == 400;
+            push @order, $id if $status == 200 && !$took{$id}++;
         }
     }
+
+    return "$dest was asked, and dry"
+        if $dest eq 'quiet' && (%took || %refused);
 
     my %dead;
 
@@ -378,6 +463,14 @@ sub judge_dest {
 
     return 'dead ' . ($sums->{dead}{$dest} // 0) . ", letters $dead"
         if $dead != ($sums->{dead}{$dest} // 0);
+
+    # what was moved has its end there
+    return '' if $dest eq 'quiet' || $dest eq $SPARE;
+
+    if ($dest eq $MOVES) {
+        $took{$_}++ for map { @{ $_->[0] } }
+            grep { $_->[1] == 200 || $_->[1] == 400 } asked($SPARE);
+    }
 
     my @lost = grep { !$took{$_} && !$dead{ids}{$_} } keys %known;
 
@@ -415,4 +508,5 @@ sub shows_faults {
         for 0, 200, 400, 500;
     cmp_ok($forwarder->logged(qr/"msg":"started"/), '>', 2,
            'the forwarder died');
+    note(moved(), ' events were moved');
 }

@@ -306,7 +306,7 @@ test_book(void **state)
 
     id.ms = (1ULL << 40) + 3;
     id.seq = (1ULL << 20) + 5;
-    assert_true(fwd_book_digest(id)
+    assert_true(fwd_id_digest(id)
                 == (uint32_t) (3ULL * 1103515245 + 5ULL * 2654435761));
 
     json_decref(book);

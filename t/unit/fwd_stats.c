@@ -322,12 +322,13 @@ test_poison(void **state)
     id.seq = 2;
     assert_false(fwd_poison_has(poison, "a", 3, id));
 
-    /* the sixth within a minute is said, and then no more in that minute */
+    /* every sixth within a minute is said: they are counted anew then */
 
-    for (i = 2; i <= 8; i++) {
+    for (i = 2; i <= 14; i++) {
         id.seq = i;
         many = fwd_poison_add(poison, "a", 3, id, 1000 + i);
-        assert_int_equal(many, i == 6 ? 6 : 0);
+        assert_int_equal(many, i % 6 == 0 ? 6 : 0);
+        assert_int_equal(fwd_poison_add(poison, "b", 3, id, i * 20000), 0);
     }
 
     for (i = 1; i <= 5; i++) {
@@ -378,7 +379,7 @@ test_watch(void **state)
 
     assert_int_equal(fwd_watch_died(&what, stats), FWD_NONE);
 
-    fwd_watch_enter(stats, 4, 7, id, name);
+    fwd_watch_enter(stats, FWD_PROGRAM_WHEN, 4, 7, id, name);
     assert_false(fwd_watch_overdue(&watch, stats, getpid(), 20));
 
     /* only processor time counts: see it grow */
@@ -399,8 +400,9 @@ test_watch(void **state)
     fwd_watch_leave(stats);
     assert_false(fwd_watch_overdue(&watch, stats, getpid(), 0));
 
-    fwd_watch_enter(stats, 4, 7, id, name);
+    fwd_watch_enter(stats, FWD_PROGRAM_WHEN, 4, 7, id, name);
     assert_int_equal(fwd_watch_died(&what, stats), FWD_OK);
+    assert_int_equal(what.program, FWD_PROGRAM_WHEN);
     assert_int_equal(what.dest, 4);
     assert_int_equal(what.shard, 7);
     assert_int_equal(what.event.seq, 9);
