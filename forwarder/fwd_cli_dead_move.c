@@ -30,6 +30,7 @@ typedef struct {
     uint64_t              started_ms;    /* monotonic */
     uint64_t              tried;
     uint64_t              moved;
+    uint64_t              would;         /* be moved: a dry run */
     uint64_t              differ;
     json_t               *skipped;       /* reason -> letters */
 } fwd_move_t;
@@ -381,6 +382,7 @@ fwd_move_say(fwd_move_t *m, const fwd_letter_t *letter, const char *to)
     char     id[FWD_LETTER_PLAIN_MAX], place[FWD_LETTER_PLACE_MAX];
     json_t  *row;
 
+    m->would++;
     (void) fwd_letter_place(place, letter);
     (void) fwd_letter_plain(id, letter, FWD_LETTER_ID);
 
@@ -512,8 +514,9 @@ fwd_move_end(fwd_move_t *m, const char *done)
                           m->differ, m->tried);
         }
 
-        (void) printf("%s %" PRIu64 " of %" PRIu64 " dead letters\n", done,
-                      m->moved, m->tried);
+        (void) printf("%s%s %" PRIu64 " of %" PRIu64 " dead letters\n",
+                      m->cli->o.dry_run ? "would have " : "", done,
+                      m->cli->o.dry_run ? m->would : m->moved, m->tried);
 
         json_object_foreach(m->skipped, why, n) {
             (void) printf("left %" JSON_INTEGER_FORMAT ": %s\n",

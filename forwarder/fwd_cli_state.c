@@ -15,21 +15,22 @@
 #include <string.h>
 
 #include "fwd_cli_state.h"
+#include "fwd_cli_top.h"
 
 
-#define FWD_CLI_WHY_MAX  200
+#define FWD_CLI_WHY_MAX      200
+#define FWD_CLI_STATE_READY  "ready"
 
 
 static const char *fwd_cli_state_key(fwd_cli_t *cli, const char *name);
 static fwd_rc_t fwd_cli_state_known(fwd_cli_t *cli);
 static void fwd_cli_state_copy(char *out, size_t size,
     const redisReply *reply);
+static void fwd_cli_status_show(const fwd_top_t *top);
+static const char *fwd_cli_status_breaker(const fwd_top_dest_t *dest);
 static json_t *fwd_cli_status_json(const char *name,
-    const fwd_cli_depth_t *depth, const fwd_cli_state_t *state,
-    uint64_t now_ms);
-static void fwd_cli_status_line(const char *name,
-    const fwd_cli_depth_t *depth, const char *state, uint64_t now_ms,
-    int width);
+    const fwd_top_dest_t *dest, uint64_t now_ms);
+static void fwd_cli_status_line(const fwd_top_t *top, size_t i, int width);
 
 
 int
@@ -99,8 +100,8 @@ fwd_cli_resume(fwd_cli_t *cli)
     key = fwd_cli_state_key(cli, cli->words[0]);
 
     reply = fwd_cli_redis_command(cli->redis, &cli->err, key,
-                                  "HDEL %s paused paused_why parked hold",
-                                  key);
+                                  "HDEL %s paused paused_why parked "
+                                  "parked_at parked_tries hold", key);
     if (reply == NULL) {
         return fwd_cli_fail(cli);
     }
@@ -212,7 +213,7 @@ fwd_cli_state_text(char *out, const fwd_cli_t *cli, const char *name,
                         fwd_cli_age(age, state->hold_ms - now_ms));
 
     } else {
-        (void) strcpy(out, "ready");
+        (void) strcpy(out, FWD_CLI_STATE_READY);
     }
 
     return out;
@@ -222,56 +223,61 @@ fwd_cli_state_text(char *out, const fwd_cli_t *cli, const char *name,
 int
 fwd_cli_status(fwd_cli_t *cli)
 {
-    int                width;
-    char               text[FWD_CLI_STATE_MAX];
-    size_t             i;
-    json_t            *list;
-    uint64_t           now_ms;
-    fwd_cli_state_t    state;
-    fwd_cli_names_t    names;
-    fwd_cli_depth_t   *depths;
+    int         status;
+    fwd_top_t   top;
 
-    if (fwd_cli_names(cli, 0, &names) != FWD_OK
-        || fwd_cli_redis_time(cli->redis, &cli->err,
-                              fwd_cli_key(cli, &cli->pool, 0, "state"),
-                              &now_ms) != FWD_OK
-        || fwd_cli_depths(cli, &names, &depths) != FWD_OK)
-    {
-        return fwd_cli_fail(cli);
+    memset(&top, 0, sizeof(fwd_top_t));
+    top.cli = cli;
+
+    if (fwd_top_sample(&top) == FWD_OK) {
+        fwd_cli_status_show(&top);
+        status = FWD_CLI_OK;
+
+    } else {
+        status = fwd_cli_fail(cli);
     }
 
+    free(top.dests);
+    free(top.loops);
+
+    return status;
+}
+
+
+static void
+fwd_cli_status_show(const fwd_top_t *top)
+{
+    int               width;
+    size_t            i;
+    json_t           *list;
+    const char       *name;
+    const fwd_cli_t  *cli;
+
+    cli = top->cli;
     list = json_array();
-    width = fwd_cli_names_width(&names);
+    width = fwd_cli_names_width(&top->names);
 
     if (!cli->o.json) {
         (void) printf("%-*s  %9s  %9s  %7s  %9s  STATE\n", width,
                       "DESTINATION", "WAITING", "RETRY", "OLDEST", "DEAD");
     }
 
-    for (i = 0; i < names.count; i++) {
+    for (i = 0; i < top->names.count; i++) {
+        name = top->names.list[i];
 
         if (cli->o.destination != NULL
-            && strcmp(names.list[i], cli->o.destination) != 0)
+            && strcmp(name, cli->o.destination) != 0)
         {
             continue;
         }
 
-        if (fwd_cli_state_read(cli, names.list[i], &state) != FWD_OK) {
-            json_decref(list);
-            return fwd_cli_fail(cli);
-        }
-
-        (void) fwd_cli_state_text(text, cli, names.list[i], &state, now_ms);
-
         if (cli->o.json) {
             json_array_append_new(list,
-                                  fwd_cli_status_json(names.list[i],
-                                                      &depths[i], &state,
-                                                      now_ms));
+                                  fwd_cli_status_json(name, &top->dests[i],
+                                                      top->now_ms));
 
         } else {
-            fwd_cli_status_line(names.list[i], &depths[i], text, now_ms,
-                                width);
+            fwd_cli_status_line(top, i, width);
         }
     }
 
@@ -281,39 +287,29 @@ fwd_cli_status(fwd_cli_t *cli)
     } else {
         json_decref(list);
     }
-
-    return FWD_CLI_OK;
 }
 
 
-/* Sums over all shards. */
+/*
+ * NULL, or why a loop does not send though nobody has told it not to.  What
+ * an operator has done loops tell a second late: there Redis is asked.
+ */
 
-fwd_rc_t
-fwd_cli_depths(fwd_cli_t *cli, const fwd_cli_names_t *names,
-    fwd_cli_depth_t **depths)
+static const char *
+fwd_cli_status_breaker(const fwd_top_dest_t *dest)
 {
-    size_t          i;
-    uint64_t        shard;
-    fwd_cli_shot_t  shot;
+    size_t  i;
 
-    *depths = fwd_pool_alloc(&cli->pool, (names->count + 1)
-                                         * sizeof(fwd_cli_depth_t));
+    static const char *const  own[] = { "throttled", "half_open", "open" };
 
-    for (shard = 0; shard < cli->conf.shards; shard++) {
-
-        if (fwd_cli_shot(cli, shard, names, 0, &shot) != FWD_OK) {
-            fwd_cli_shot_free(&shot);
-            return FWD_ERROR;
+    for (i = 0; i < sizeof(own) / sizeof(char *); i++) {
+        if (dest->closed < dest->loops && strcmp(dest->breaker, own[i]) == 0)
+        {
+            return own[i];
         }
-
-        for (i = 0; i < names->count; i++) {
-            fwd_cli_depth_add(&(*depths)[i], &shot.depths[i]);
-        }
-
-        fwd_cli_shot_free(&shot);
     }
 
-    return FWD_OK;
+    return NULL;
 }
 
 
@@ -335,10 +331,16 @@ fwd_cli_names_width(const fwd_cli_names_t *names)
 
 
 static json_t *
-fwd_cli_status_json(const char *name, const fwd_cli_depth_t *depth,
-    const fwd_cli_state_t *state, uint64_t now_ms)
+fwd_cli_status_json(const char *name, const fwd_top_dest_t *dest,
+    uint64_t now_ms)
 {
-    json_t  *row;
+    json_t                 *row;
+    const char             *breaker;
+    const fwd_cli_depth_t  *depth;
+    const fwd_cli_state_t  *state;
+
+    depth = &dest->depth;
+    state = &dest->state;
 
     row = json_pack("{s:s,s:I,s:I,s:I,s:I}", "destination", name,
                     "waiting", (json_int_t) (depth->q + depth->hi),
@@ -363,24 +365,46 @@ fwd_cli_status_json(const char *name, const fwd_cli_depth_t *depth,
                             json_integer((json_int_t) state->hold_ms));
     }
 
+    breaker = fwd_cli_status_breaker(dest);
+
+    if (breaker != NULL) {
+        json_object_set_new(row, "breaker", json_string(breaker));
+    }
+
     return row;
 }
 
 
 static void
-fwd_cli_status_line(const char *name, const fwd_cli_depth_t *depth,
-    const char *state, uint64_t now_ms, int width)
+fwd_cli_status_line(const fwd_top_t *top, size_t i, int width)
 {
-    char  age[FWD_CLI_TIME_MAX];
+    char                    age[FWD_CLI_TIME_MAX], text[FWD_CLI_STATE_MAX];
+    const char             *breaker;
+    const fwd_top_dest_t   *dest;
+    const fwd_cli_depth_t  *depth;
+
+    dest = &top->dests[i];
+    depth = &dest->depth;
+    breaker = fwd_cli_status_breaker(dest);
+
+    (void) fwd_cli_state_text(text, top->cli, top->names.list[i],
+                              &dest->state, top->now_ms);
+
+    if (breaker != NULL && strcmp(text, FWD_CLI_STATE_READY) == 0) {
+        (void) snprintf(text, sizeof(text), "breaker %s in %" PRIu32 " of %"
+                        PRIu32 " loops", breaker, dest->loops - dest->closed,
+                        dest->loops);
+    }
 
     (void) strcpy(age, "-");
 
     if (depth->oldest_ms != 0) {
-        (void) fwd_cli_age(age, now_ms > depth->oldest_ms
-                                ? now_ms - depth->oldest_ms : 0);
+        (void) fwd_cli_age(age, top->now_ms > depth->oldest_ms
+                                ? top->now_ms - depth->oldest_ms : 0);
     }
 
     (void) printf("%-*s  %9" PRIu64 "  %9" PRIu64 "  %7s  %9" PRIu64
-                  "  %s\n", width, name, depth->q + depth->hi, depth->retry,
-                  age, depth->dead, state);
+                  "  %s\n", width, top->names.list[i],
+                  depth->q + depth->hi, depth->retry, age, depth->dead,
+                  text);
 }

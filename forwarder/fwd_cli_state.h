@@ -33,10 +33,6 @@ fwd_rc_t fwd_cli_state_read(fwd_cli_t *cli, const char *name,
 const char *fwd_cli_state_text(char *out, const fwd_cli_t *cli,
     const char *name, const fwd_cli_state_t *state, uint64_t now_ms);
 
-/* Sums over all shards, by name, in the pool of the command. */
-fwd_rc_t fwd_cli_depths(fwd_cli_t *cli, const fwd_cli_names_t *names,
-    fwd_cli_depth_t **depths) FWD_MUST_CHECK;
-
 /* Columns that names need. */
 int fwd_cli_names_width(const fwd_cli_names_t *names);
 

@@ -107,6 +107,7 @@ fwd_engine_connect(fwd_engine_t *engine, fwd_error_t *err)
     fwd_redis_scripts_t  scripts;
 
     engine->depth = fwd_depth_create(engine);
+
     if (engine->depth == NULL) {
         return fwd_error(err, "out of memory");
     }

@@ -181,7 +181,8 @@ fwd_gate_tick(fwd_dest_t *dest)
     fwd_gate_update(gate, "");
 
     stats->breaker = gate->state;
-    stats->breaker_opened = gate->breaker.opened;
+    stats->breaker_opened += gate->breaker.opened - gate->opened_told;
+    gate->opened_told = gate->breaker.opened;
     stats->concurrency = fwd_gate_concurrency(gate);
     stats->inflight = dest->inflight_count;
 }
@@ -230,6 +231,7 @@ fwd_gate_park(fwd_gate_t *gate, fwd_parked_t parked, uint32_t tries,
 
     if (parked == FWD_PARKED_NOT) {
         gate->parked_ms = 0;
+        tries = 0;                       /* the next time it starts anew */
 
         /* its programs get another chance */
         __atomic_store_n(&gate->dest->stats->hung, 0, __ATOMIC_RELEASE);

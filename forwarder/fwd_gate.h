@@ -77,6 +77,7 @@ typedef struct fwd_gate_s {
 
     fwd_parked_t          parked;
     uint32_t              parked_tries;  /* probes that failed */
+    uint32_t              opened_told;   /* openings that are in stats */
     uint64_t              parked_at;     /* Unix ms, the last of them */
     uint64_t              parked_ms;     /* monotonic, since when; 0: not */
     uint64_t              probe_ms;      /* monotonic, next one */

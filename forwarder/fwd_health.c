@@ -26,7 +26,7 @@
 
 
 static int fwd_health_metrics(const fwd_supervisor_t *s, fwd_buf_t *out);
-static uint64_t fwd_health_up(const fwd_set_t *set);
+static uint64_t fwd_health_up(const fwd_supervisor_t *s);
 static int fwd_health_loops(const fwd_supervisor_t *s, fwd_buf_t *out,
     int ready);
 static const char *fwd_health_alive(const fwd_supervisor_t *s,
@@ -79,7 +79,7 @@ fwd_health_metrics(const fwd_supervisor_t *s, fwd_buf_t *out)
     m.config = s->set->sha;
     m.now_ms = fwd_wall_ms();
     m.loops = s->set->count;
-    m.loops_up = fwd_health_up(s->set);
+    m.loops_up = fwd_health_up(s);
     m.loops_died = s->died_count;
     m.shards = conf->shards;
     m.reload_ok = s->reload_ok;
@@ -106,17 +106,22 @@ fwd_health_metrics(const fwd_supervisor_t *s, fwd_buf_t *out)
 }
 
 
+/* A loop that hangs does not work, nor one that has not begun to. */
+
 static uint64_t
-fwd_health_up(const fwd_set_t *set)
+fwd_health_up(const fwd_supervisor_t *s)
 {
-    uint32_t  i;
-    uint64_t  n;
+    uint32_t            i;
+    uint64_t            n;
+    const fwd_child_t  *child;
 
     n = 0;
 
-    for (i = 0; i < set->count; i++) {
-        n += (set->children[i].pid != 0
-              && set->children[i].stats->beat_ms != 0);
+    for (i = 0; i < s->set->count; i++) {
+        child = &s->set->children[i];
+
+        n += (child->pid != 0 && child->stats->beat_ms >= child->started_ms
+              && fwd_health_alive(s, child) == NULL);
     }
 
     return n;

@@ -112,7 +112,16 @@ fwd_shared_dest(fwd_gate_t *gate, uint64_t now)
 void
 fwd_shared_hold(fwd_gate_t *gate, uint64_t hold)
 {
+    uint64_t  before;
+
+    before = gate->hold_ms;
     fwd_gate_hold(gate, hold);
+
+    /* of requests that were under way together the longest wish counts */
+
+    if (gate->hold_ms < before) {
+        gate->hold_ms = before;
+    }
 
     if (hold <= gate->shared.hold) {
         return;
@@ -290,12 +299,15 @@ fwd_shared_learn(fwd_gate_t *gate, redisReply **fields)
         fwd_gate_update(gate, "by an operator");
     }
 
-    gate->shared.hold = hold;
     gate->shared.known = 1;
 
-    if (hold > fwd_steady_ms() || gate->hold_ms != 0) {
+    /* the same wish read again would have its cap start again */
+
+    if (hold != gate->shared.hold) {
+        gate->shared.hold = hold;
         fwd_gate_hold(gate, hold);
         fwd_gate_update(gate, hold ? "the vendor asked to wait" : "resumed");
+        fwd_dest_wake(gate->dest);       /* it may be open and held too */
     }
 
     if (parked != gate->parked

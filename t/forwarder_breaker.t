@@ -9,6 +9,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use Martech::Command;
 use Martech::Path;
 use Martech::Test;
 use Time::HiRes qw(time);
@@ -17,11 +18,12 @@ my $t = Martech::Test->new(timeout => 180);
 my $redis = $t->redis();
 my $receiver = $t->receiver();
 
-my $forwarder = $t->forwarder(
-    forwarder_conf(hook => $receiver->url('/hook'),
-        hook_limits => "retry: { base: 20ms, factor: 2, cap: 200ms }\n"
-            . "timeout: 1s\nconnect_timeout: 500ms\n"
-            . "breaker: { open: 1s, cap: 2s }"));
+my $conf = forwarder_conf(hook => $receiver->url('/hook'),
+    hook_limits => "retry: { base: 20ms, factor: 2, cap: 200ms }\n"
+        . "timeout: 1s\nconnect_timeout: 500ms\n"
+        . "breaker: { open: 1s, cap: 2s }");
+my $forwarder = $t->forwarder($conf);
+my $cli = Martech::Command->new($t, $conf);
 
 
 sub attempts {
@@ -105,6 +107,11 @@ my $after = attempts();
 
 cmp_ok($after - $before - $tried, '<=', $probes, 'one request each time');
 ok(becomes(sub { told()->{breaker} =~ /open/ }, 5), 'the loop tells so');
+ok(becomes(sub { $cli->run('status')->{out}
+                 =~ /^hook\s.*breaker (?:half_)?open in 1 of 1 loops$/m }, 5),
+   'and so does "status"');
+like($cli->run('status', '--json')->{out}, qr/"breaker": "(?:half_)?open"/,
+     'also to programs');
 
 my @opens = map { at($_->[3]) } grep { $_->[1] eq 'open' } @changes;
 my @halves = map { at($_->[3]) } grep { $_->[1] eq 'half_open' } @changes;

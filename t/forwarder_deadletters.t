@@ -202,6 +202,8 @@ is_deeply([ls('--id', 'big')], [], 'it is not listed');
 $r = $cli->run('dead', 'replay', '--dry-run', '--destination', 'hook');
 is(() = $r->{out} =~ /^would replay .* to hook, by the present map$/mg, 4,
    'a dry run says what would be done');
+like($r->{out}, qr/^would have replayed 4 of 4 dead letters$/m,
+     'and to how many');
 is(counter('hook', 'dead_replayed'), 0, 'and does nothing');
 
 letter(1, 'mapped', id => 'm2', at => 1_700_000_000_000,

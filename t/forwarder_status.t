@@ -17,6 +17,8 @@ my $t = Martech::Test->new(timeout => 180);
 my $redis = $t->redis();
 my $receiver = $t->receiver();
 my $conf = forwarder_conf(hook => $receiver->url('/hook'),
+    hook_limits => "retry: { base: 50ms, factor: 2, cap: 1s }\n"
+        . "breaker: { open: 500ms, cap: 1s }",
     top => "loops: 2\nmetrics: 127.0.0.1:9464");
 my $forwarder = $t->forwarder($conf);
 my $port = $t->port(9464);
@@ -159,6 +161,23 @@ cmp_ok(value('freshness_seconds{destination="hook"}'), '<', 30,
        'a death is counted');
     cmp_ok(value($name), '>=', $before, 'the counter stays over it');
 
+    # what only a loop knows is not forgotten with it
+
+    my $opened = 'breaker_opened_total{destination="hook"}';
+
+    $receiver->answer(always => { status => 500 });
+    add_events($redis, 64, prefix => 'opens');
+    ok(becomes(sub { value($opened) > 0 }, 20), 'the breaker opens');
+    $receiver->answer(always => { status => 200 });
+    ok(becomes(sub { drained($redis, 'hook') }, 20), 'and closes');
+    $before = value($opened);
+    $died = value('loops_died_total');
+    kill KILL => $forwarder->loops();
+    ok(becomes(sub { value('loops_died_total') == $died + 2
+                     && value('loops_up') == 2 }, 15), 'loops die');
+    cmp_ok(value($opened), '>=', $before, 'how often is still known');
+    $before = value($name);
+
     $forwarder->write_conf($t->fill(
         forwarder_conf(without => 'archive', hook => $receiver->url('/hook'),
                        top => "loops: 1\nmetrics: 127.0.0.1:9464")));
@@ -197,6 +216,7 @@ cmp_ok(value('freshness_seconds{destination="hook"}'), '<', 30,
        'a loop that hangs is not healthy');
     like(page('/healthz')->{body}, qr/"pid":$loop,"status":"does not answer"/,
          'and is named');
+    is(value('loops_up'), 1, 'nor one that works');
     kill CONT => $loop;
     ok(becomes(sub { page('/healthz')->{status} == 200 }, 10),
        'until it goes on');

@@ -35,7 +35,10 @@ END
 
     my $top = $arg{top} // '';
 
+    # one loop has the owner's name, and all shards; as many as there are
+    # processors would make a test another one on another machine
     $top = "loops: 1\n$top" unless $top =~ /^loops:/m;
+
     $conf .= "$top\ndestinations:\n";
 
     unless (($arg{without} // '') eq 'archive') {
