@@ -34,6 +34,7 @@ typedef struct {
 
 
 static void fwd_config_read(fwd_yaml_t *y, fwd_config_raw_t *raw);
+static void fwd_config_map(fwd_yaml_t *y, fwd_config_t *conf);
 static void fwd_config_loops(fwd_yaml_t *y, const fwd_config_t *conf);
 static void fwd_config_owner(fwd_yaml_t *y, fwd_config_t *conf);
 static int fwd_config_prefix_valid(const char *text);
@@ -218,6 +219,7 @@ fwd_config_read(fwd_yaml_t *y, fwd_config_raw_t *raw)
 
     fwd_config_owner(y, conf);
     fwd_config_loops(y, conf);
+    fwd_config_map(y, conf);
 
     if (raw->destinations != NULL) {
         fwd_config_dests(y, conf, raw->destinations);
@@ -236,6 +238,29 @@ fwd_config_loops(fwd_yaml_t *y, const fwd_config_t *conf)
                    (unsigned long long) conf->shards,
                    (unsigned long long) conf->shards);
     }
+}
+
+
+/* While a program runs the loop does nothing else, so no lease is renewed. */
+
+static void
+fwd_config_map(fwd_yaml_t *y, fwd_config_t *conf)
+{
+    if (conf->map_timeout_ms <= conf->lease_ms / 2) {
+        return;
+    }
+
+    if (!fwd_yaml_has(y, "map.timeout")) {
+        conf->map_timeout_ms = conf->lease_ms / 2;
+        return;
+    }
+
+    fwd_report(y->report, y->file, fwd_yaml_at(y, "map.timeout"),
+               "\"map.timeout\" is %llums, more than half of owner.lease "
+               "%llums: leases would end meanwhile; allowed are at most "
+               "%llums", (unsigned long long) conf->map_timeout_ms,
+               (unsigned long long) conf->lease_ms,
+               (unsigned long long) conf->lease_ms / 2);
 }
 
 

@@ -37,6 +37,8 @@ static const fwd_dest_conf_t *fwd_config_named(fwd_yaml_t *y,
     const char *name);
 static const fwd_dest_conf_t *fwd_config_find(const fwd_config_t *conf,
     const char *name);
+static void fwd_config_heir(fwd_yaml_t *y, const fwd_dest_conf_t *dest,
+    const fwd_dest_conf_t *other);
 static void fwd_config_cycle(fwd_yaml_t *y, const fwd_config_t *conf,
     const fwd_dest_conf_t *dest);
 
@@ -230,7 +232,53 @@ fwd_config_relations(fwd_yaml_t *y, const fwd_config_t *conf)
 
         if (other != NULL) {
             fwd_config_cycle(y, conf, dest);
+            fwd_config_heir(y, dest, other);
         }
+    }
+}
+
+
+/*
+ * What is handed over is not judged again by the rules of the fallback.  So
+ * it may not be stricter about persons: nobody gets what was denied to him.
+ */
+
+static void
+fwd_config_heir(fwd_yaml_t *y, const fwd_dest_conf_t *dest,
+    const fwd_dest_conf_t *other)
+{
+    size_t              i, n, line;
+    const fwd_words_t  *have, *need;
+
+    have = &dest->wanted.consent;
+    need = &other->wanted.consent;
+    line = fwd_yaml_at(y, fwd_pool_printf(y->pool, "destinations.%s.fallback",
+                                          dest->name));
+
+    for (i = 0; i < need->count; i++) {
+
+        for (n = 0; n < have->count; n++) {
+            if (strcmp(need->list[i], have->list[n]) == 0) {
+                break;
+            }
+        }
+
+        if (n == have->count) {
+            fwd_report(y->report, y->file, line,
+                       "the fallback \"%s\" needs consent to \"%s\", for "
+                       "which \"%s\" does not ask; allowed is one that needs "
+                       "no more", other->name, need->list[i], dest->name);
+        }
+    }
+
+    if (other->wanted.suppress != NULL
+        && (dest->wanted.suppress == NULL
+            || strcmp(dest->wanted.suppress, other->wanted.suppress) != 0))
+    {
+        fwd_report(y->report, y->file, line,
+                   "the fallback \"%s\" has a suppress file that \"%s\" has "
+                   "not; allowed is the same for both", other->name,
+                   dest->name);
     }
 }
 
