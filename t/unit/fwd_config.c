@@ -251,7 +251,7 @@ static const char  test_all_keys[] =
     "    fallback_after: 90s\n"
     "  b: { use: vendor, settings: {} }\n"
     "  c: { use: vendor, rate: [ { count: 2, per: 1s } ], order: none,"
-    " consent: [functional], breaker: { open: 20m } }\n";
+    " consent: [analytics], breaker: { open: 20m } }\n";
 
 
 static void
@@ -365,7 +365,7 @@ test_policy_defaults(void **state)
     assert_int_equal(dest->limits.batch_count, 2);
     assert_int_equal(dest->limits.batch_bytes, 512 * 1024);
     assert_int_equal(dest->policy.order, FWD_ORDER_NONE);
-    assert_string_equal(dest->wanted.consent.list[0], "functional");
+    assert_string_equal(dest->wanted.consent.list[0], "analytics");
     assert_int_equal(dest->policy.breaker.in_a_row, 3);
     assert_int_equal(dest->policy.breaker.cap_ms, 20 * 60 * 1000);
 
