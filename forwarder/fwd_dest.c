@@ -173,6 +173,18 @@ fwd_dest_cleanup(fwd_dest_t *dest)
 }
 
 
+/*
+ * An event that ended a loop was put aside just now.  The next one may end
+ * this loop, and that has to be in Redis by then.
+ */
+
+int
+fwd_dest_rests(const fwd_dest_t *dest)
+{
+    return fwd_core_now_ms(dest->engine->core) < dest->rest_ms;
+}
+
+
 void
 fwd_dest_wake(fwd_dest_t *dest)
 {
@@ -452,6 +464,10 @@ fwd_dest_send(fwd_dest_t *dest)
     wait = FWD_DEST_WAIT_MAX_MS;
 
     while (fwd_gate_open(dest, &wait)) {
+
+        if (fwd_dest_rests(dest)) {
+            return dest->rest_ms - fwd_core_now_ms(dest->engine->core);
+        }
 
         batch = fwd_dest_select(dest, &wait);
         if (batch == NULL) {

@@ -78,6 +78,8 @@ struct fwd_dest_s {
     uint64_t              hold_ms;       /* monotonic, nothing sent before:
                                             a pause that the kind asked for */
     uint64_t              diverted_ms;   /* since when down, as last logged */
+    uint64_t              rest_ms;       /* monotonic, no program is run
+                                            before */
     uint64_t              due_ms;        /* wall clock, no retry of any queue
                                             is due before */
     fwd_post_t            run;
@@ -99,6 +101,9 @@ void fwd_dest_cleanup(fwd_dest_t *dest);
 
 /* Something changed: look what can be sent, at the end of the round. */
 void fwd_dest_wake(fwd_dest_t *dest);
+
+/* 1 if no program may be run for a moment. */
+int fwd_dest_rests(const fwd_dest_t *dest);
 
 /*
  * 1 if one more event of that size may be held in memory.  For high lanes

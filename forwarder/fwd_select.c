@@ -24,6 +24,7 @@
 
 #define FWD_TURN_FRESH   3               /* fresh batches for one of retries */
 #define FWD_FILL_LOG_MS  1000
+#define FWD_FILL_REST_MS 50              /* for a dead letter to be written */
 
 
 typedef struct {
@@ -404,6 +405,11 @@ fwd_dest_fill(fwd_dest_t *dest, fwd_batch_t *batch)
 
         rc = fwd_fill_item(dest, batch, item);
 
+        if (rc == FWD_NONE && fwd_dest_rests(dest)) {
+            fwd_fill_return(dest, &items[i + 1], count - i - 1);
+            break;
+        }
+
         if (rc == FWD_NONE) {
             continue;
         }
@@ -509,6 +515,9 @@ fwd_fill_item(fwd_dest_t *dest, fwd_batch_t *batch, fwd_item_t *item)
         fwd_batch_pop(batch);
         item->reason = "map_killed";
         fwd_queue_finish(item, FWD_FINISH_DEAD);
+
+        dest->rest_ms = fwd_core_now_ms(dest->engine->core)
+                        + FWD_FILL_REST_MS;
         return FWD_NONE;
     }
 
