@@ -5,7 +5,7 @@
  * JSON text to the values of jq and back.
  *
  * libjq 1.6 parses a byte at a time and grows its output by copies; measured
- * on a 1 kB event with a map of a vendor's size, that was two thirds of the
+ * on a 1 kB event with a map of a vendor's size, that was three fifths of the
  * time.
  */
 

@@ -21,6 +21,7 @@
  *     GET /numbers/N    of the numbers 0 to N - 1: {"missing":0,"twice":0,
  *                        "most":1,"first":-1}: how many never came, how many
  *                        came too much, most times of one, first missing one
+ *     GET /most         {"most":1}: events in any 1,000 ms, at most
  *     GET /reset        forgets all of it
  */
 
@@ -77,6 +78,10 @@ typedef struct {
     uint64_t               requests;
     uint64_t               events;
     uint64_t               bytes;
+    uint64_t               window_ms;    /* end of the window below */
+    uint64_t               window_sum;
+    uint64_t               window_most;
+    uint32_t               window[1000];  /* events, by millisecond */
     uint32_t               latencies_count;
     uint32_t               latencies[SINK_LATENCIES_MAX];  /* us */
     uint8_t                numbers[SINK_NUMBERS_MAX];  /* times it came */
@@ -372,14 +377,46 @@ sink_tick(sink_t *sink, const sink_request_t *r)
 }
 
 
+/* Events in the 1,000 ms up to now, and the most there were. */
+static void
+sink_window(sink_stats_t *s, uint64_t now_ms, uint64_t events)
+{
+    uint64_t  ms;
+
+    if (now_ms >= s->window_ms + 1000) {
+        memset(s->window, 0, sizeof(s->window));
+        s->window_sum = 0;
+
+    } else {
+        for (ms = s->window_ms + 1; ms <= now_ms; ms++) {
+            s->window_sum -= s->window[ms % 1000];
+            s->window[ms % 1000] = 0;
+        }
+    }
+
+    if (now_ms > s->window_ms) {
+        s->window_ms = now_ms;
+    }
+
+    s->window[s->window_ms % 1000] += (uint32_t) events;
+    s->window_sum += events;
+
+    if (s->window_sum > s->window_most) {
+        s->window_most = s->window_sum;
+    }
+}
+
+
 static void
 sink_count(sink_t *sink, const sink_request_t *r)
 {
     int          i;
     size_t       len;
+    uint64_t     before;
     const char  *p, *end;
 
     end = r->body + r->body_len;
+    before = sink->stats.events;
 
     sink->stats.requests++;
     sink->stats.bytes += r->body_len;
@@ -398,6 +435,9 @@ sink_count(sink_t *sink, const sink_request_t *r)
             p += len;
         }
     }
+
+    sink_window(&sink->stats, sink_now_ns() / 1000000,
+                sink->stats.events - before);
 }
 
 
@@ -522,6 +562,8 @@ sink_answer_numbers(sink_t *sink, sink_connection_t *c, uint64_t count)
 static void
 sink_answer(sink_t *sink, sink_connection_t *c, const sink_request_t *r)
 {
+    char  text[64];
+
     if (strncmp(r->head, "GET /stats", 10) == 0) {
         sink_answer_stats(sink, c);
         return;
@@ -529,6 +571,13 @@ sink_answer(sink_t *sink, sink_connection_t *c, const sink_request_t *r)
 
     if (strncmp(r->head, "GET /percentiles", 16) == 0) {
         sink_answer_percentiles(sink, c);
+        return;
+    }
+
+    if (strncmp(r->head, "GET /most", 9) == 0) {
+        (void) snprintf(text, sizeof(text), "{\"most\":%llu}",
+                        (unsigned long long) sink->stats.window_most);
+        sink_answer_text(c, text);
         return;
     }
 
@@ -542,6 +591,10 @@ sink_answer(sink_t *sink, sink_connection_t *c, const sink_request_t *r)
         sink->stats.requests = 0;
         sink->stats.events = 0;
         sink->stats.bytes = 0;
+        sink->stats.window_most = 0;
+        sink->stats.window_sum = 0;
+        sink->stats.window_ms = 0;
+        memset(sink->stats.window, 0, sizeof(sink->stats.window));
         sink->stats.latencies_count = 0;
         memset(sink->stats.numbers, 0, sizeof(sink->stats.numbers));
 

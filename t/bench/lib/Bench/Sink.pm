@@ -43,6 +43,7 @@ sub stop { $_[0]{process}->stop() }
 sub reset { $_[0]->ask('/reset') }
 sub stats { $_[0]->ask('/stats') }
 sub percentiles { $_[0]->ask('/percentiles') }
+sub most { $_[0]->ask('/most')->{most} }
 sub numbers { $_[0]->ask("/numbers/$_[1]") }
 
 
