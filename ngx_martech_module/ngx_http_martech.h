@@ -239,6 +239,7 @@ typedef struct {
     ngx_http_martech_chunk_t  *chunk;      /* that it lies in */
     ngx_http_martech_slot_t   *slot;       /* who waits for it, or NULL */
     ngx_http_martech_node_t   *node;       /* the last it was given to */
+    ngx_http_martech_node_t   *ask;        /* for its key alone, or NULL */
     uint64_t                   hash;       /* of the identity */
     ngx_msec_t                 start;
     uint32_t                   len;        /* of data */
@@ -339,12 +340,15 @@ struct ngx_http_martech_node_s {
 };
 
 
-/* Where a shard is; next: where it will be once its node has settled. */
+/*
+ * Where a shard is; ask: where its stream is already, or NULL; next: what of
+ * the two changes once the node that said so has settled.
+ */
 typedef struct {
     ngx_http_martech_node_t         *node;
+    ngx_http_martech_node_t         *ask;
     ngx_http_martech_node_t         *next;
-    ngx_msec_t                       asking_since;
-    unsigned                         asking:1;
+    ngx_msec_t                       ask_since;
     unsigned                         next_asking:1;
 } ngx_http_martech_shard_t;
 
@@ -690,7 +694,8 @@ void ngx_http_martech_redis_surrender(ngx_http_martech_worker_t *worker);
 void ngx_http_martech_redis_close(ngx_http_martech_worker_t *worker);
 
 /*
- * cluster: _push gives a record to the node of its shard.  _moved: the node
+ * cluster: _place is the node that takes the events of a shard now.  _push
+ * gives a record to the node of its key.  _moved: the node
  * has answered that another one has it; NGX_DECLINED: we cannot go there.
  * _settle: all replies of the node are in.  _rest: its rest is over.
  * _lost: it cannot be reached.
@@ -698,6 +703,8 @@ void ngx_http_martech_redis_close(ngx_http_martech_worker_t *worker);
  * the node at the next of the configured addresses.
  */
 ngx_int_t ngx_http_martech_cluster_init(ngx_http_martech_worker_t *worker);
+ngx_http_martech_node_t *ngx_http_martech_cluster_place(
+    ngx_http_martech_worker_t *worker, ngx_uint_t n);
 void ngx_http_martech_cluster_push(ngx_http_martech_worker_t *worker,
     ngx_http_martech_record_t *record);
 ngx_int_t ngx_http_martech_cluster_moved(ngx_http_martech_node_t *node,

@@ -16,6 +16,11 @@
  * While a slot is given from one node to another each of them may say that it
  * is the other's.  What has gone to and fro many times goes slowly from then
  * on, until one of them takes it.
+ *
+ * An ASK is said of a key, not of a slot: other keys of the shard may still be
+ * with its owner, and a command sent to where the slot goes would make them a
+ * second time, which no migration survives.  So only the stream of events is
+ * sent there for a while; a record of any other key is asked for each time.
  */
 
 
@@ -30,9 +35,16 @@
 #define NGX_HTTP_MARTECH_ASKING_TIME   1000      /* ms */
 
 
+/* the record is of the stream {P:NN}:in */
+#define ngx_http_martech_cluster_stream(record)                               \
+    ((record)->kind != NGX_HTTP_MARTECH_RECORD_TOTALS)
+
+
 static ngx_http_martech_node_t *ngx_http_martech_cluster_node(
     ngx_http_martech_worker_t *worker,
     ngx_http_martech_endpoint_t *endpoint);
+static void ngx_http_martech_cluster_turn(ngx_http_martech_node_t *node,
+    ngx_http_martech_shard_t *shard);
 static ngx_http_martech_node_t *ngx_http_martech_cluster_free(
     ngx_http_martech_worker_t *worker);
 static void ngx_http_martech_cluster_wake(ngx_http_martech_node_t *node);
@@ -99,29 +111,44 @@ ngx_http_martech_cluster_start(ngx_http_martech_worker_t *worker)
 }
 
 
+ngx_http_martech_node_t *
+ngx_http_martech_cluster_place(ngx_http_martech_worker_t *worker,
+    ngx_uint_t n)
+{
+    ngx_http_martech_shard_t  *shard;
+
+    shard = &worker->shards[n];
+
+    if (shard->ask
+        && ngx_current_msec - shard->ask_since >= NGX_HTTP_MARTECH_ASKING_TIME)
+    {
+        shard->ask = NULL;
+    }
+
+    return shard->ask ? shard->ask : shard->node;
+}
+
+
 void
 ngx_http_martech_cluster_push(ngx_http_martech_worker_t *worker,
     ngx_http_martech_record_t *record)
 {
+    ngx_http_martech_node_t   *to;
     ngx_http_martech_shard_t  *shard;
 
     shard = &worker->shards[record->shard];
 
-    record->asking = 0;
+    if (ngx_http_martech_cluster_stream(record)) {
+        to = ngx_http_martech_cluster_place(worker, record->shard);
+        record->asking = (to == shard->ask);
 
-    if (shard->asking) {
-
-        if (ngx_current_msec - shard->asking_since
-            < NGX_HTTP_MARTECH_ASKING_TIME)
-        {
-            record->asking = 1;
-
-        } else {
-            shard->asking = 0;
-        }
+    } else {
+        to = record->ask ? record->ask : shard->node;
+        record->asking = (record->ask != NULL);
+        record->ask = NULL;
     }
 
-    ngx_http_martech_node_push(shard->node, record);
+    ngx_http_martech_node_push(to, record);
 }
 
 
@@ -130,6 +157,7 @@ ngx_http_martech_cluster_moved(ngx_http_martech_node_t *node,
     ngx_http_martech_record_t *record)
 {
     ngx_str_t                     address;
+    ngx_uint_t                    asking;
     ngx_http_martech_node_t      *to;
     ngx_http_martech_shard_t     *shard;
     ngx_http_martech_worker_t    *worker;
@@ -159,10 +187,16 @@ ngx_http_martech_cluster_moved(ngx_http_martech_node_t *node,
         return NGX_DECLINED;
     }
 
-    shard = &worker->shards[record->shard];
+    asking = (node->resp.text[0] == 'A');
 
-    shard->next = to;
-    shard->next_asking = (node->resp.text[0] == 'A');
+    if (asking && !ngx_http_martech_cluster_stream(record)) {
+        record->ask = to;
+
+    } else {
+        shard = &worker->shards[record->shard];
+        shard->next = to;
+        shard->next_asking = asking;
+    }
 
     if (record->moves < NGX_HTTP_MARTECH_MOVES_MAX) {
         record->moves++;
@@ -195,7 +229,6 @@ ngx_http_martech_cluster_settle(ngx_http_martech_node_t *node)
 {
     ngx_uint_t                  i;
     ngx_queue_t                *q, all;
-    ngx_http_martech_shard_t   *shard;
     ngx_http_martech_record_t  *record;
     ngx_http_martech_worker_t  *worker;
 
@@ -222,14 +255,7 @@ ngx_http_martech_cluster_settle(ngx_http_martech_node_t *node)
     node->paused = 0;
 
     for (i = 0; i < worker->conf->shards; i++) {
-        shard = &worker->shards[i];
-
-        if (shard->node == node && shard->next) {
-            shard->node = shard->next;
-            shard->asking = shard->next_asking;
-            shard->asking_since = ngx_current_msec;
-            shard->next = NULL;
-        }
+        ngx_http_martech_cluster_turn(node, &worker->shards[i]);
     }
 
     ngx_queue_init(&all);
@@ -268,6 +294,29 @@ ngx_http_martech_cluster_settle(ngx_http_martech_node_t *node)
     }
 
     ngx_http_martech_node_post(node);
+}
+
+
+/* What the node has said of the shard holds from now on. */
+
+static void
+ngx_http_martech_cluster_turn(ngx_http_martech_node_t *node,
+    ngx_http_martech_shard_t *shard)
+{
+    if (shard->next == NULL || (shard->node != node && shard->ask != node)) {
+        return;
+    }
+
+    if (shard->next_asking) {
+        shard->ask = shard->next;
+        shard->ask_since = ngx_current_msec;
+
+    } else {
+        shard->node = shard->next;
+        shard->ask = NULL;
+    }
+
+    shard->next = NULL;
 }
 
 
@@ -315,6 +364,13 @@ ngx_http_martech_cluster_lost(ngx_http_martech_node_t *node)
 
     for (i = 0; i < worker->conf->shards; i++) {
         shard = &worker->shards[i];
+
+        if (shard->ask == node) {
+
+            /* its owner knows whether it still is the place to ask */
+
+            shard->ask = NULL;
+        }
 
         if (shard->node == node) {
             shard->next = to;
@@ -470,7 +526,9 @@ ngx_http_martech_cluster_used(ngx_http_martech_node_t *node)
 
     for (i = 0; i < node->worker->conf->shards; i++) {
 
-        if (shards[i].node == node || shards[i].next == node) {
+        if (shards[i].node == node || shards[i].next == node
+            || shards[i].ask == node)
+        {
             return 1;
         }
     }

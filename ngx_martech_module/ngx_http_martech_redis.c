@@ -73,7 +73,8 @@ ngx_uint_t
 ngx_http_martech_redis_takes(ngx_http_martech_worker_t *worker,
     ngx_uint_t shard)
 {
-    return ngx_http_martech_node_hopeful(worker->shards[shard].node)
+    return ngx_http_martech_node_hopeful(
+                               ngx_http_martech_cluster_place(worker, shard))
            || ngx_http_martech_spool_accepts(worker);
 }
 
@@ -109,7 +110,8 @@ ngx_http_martech_redis_submit(ngx_http_martech_worker_t *worker,
     worker->stats->gauges[NGX_HTTP_MARTECH_GAUGE_WAITING] = worker->live;
 
     if (!worker->spool
-        || ngx_http_martech_node_hopeful(worker->shards[record->shard].node)
+        || ngx_http_martech_node_hopeful(
+                       ngx_http_martech_cluster_place(worker, record->shard))
         || ngx_http_martech_spool_put(worker, record) != NGX_OK)
     {
         ngx_http_martech_cluster_push(worker, record);

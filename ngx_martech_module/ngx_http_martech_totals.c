@@ -135,6 +135,7 @@ ngx_http_martech_totals_publish(ngx_http_martech_worker_t *worker)
     record->start = ngx_current_msec;
     record->shard = 0;
     record->moves = 0;
+    record->ask = NULL;
 
     ngx_http_martech_cluster_push(worker, record);
 }

@@ -188,6 +188,48 @@ is($cluster->owner($slot), 1, 'it has moved');
 is(status()->{redis_failures}, 0, 'no connection was lost');
 
 
+# ---- a slot with two keys, of which one has gone ----
+
+# An ASK is said of a key: what goes there for the others would make them twice.
+$slot = $cluster->slot(key(0));
+@crowd = crowd(0);
+more(50, @crowd);
+
+for my $first ('in', 'edge') {
+    my $from = $cluster->owner($slot);
+    my $to = ($from + 1) % 3;
+    my ($gone, $there) = map { "{mt:00}:$_" } $first,
+                                              $first eq 'in' ? 'edge' : 'in';
+    my $told = sub {
+        my %edge = @{ $cluster->call_key('{mt:00}:edge', 'hgetall') };
+        my ($at) = grep { /:at\z/ } keys %edge;
+
+        return $edge{$at};
+    };
+
+    wait_until(sub { $cluster->call($from, 'exists', $there) }, 10,
+               'both keys are there');
+    $cluster->begin_move($slot, $to);
+    $cluster->call($from, 'migrate', '127.0.0.1', $cluster->port($to), $gone,
+                   0, 5000, 'auth', $OTHER);
+
+    for (1 .. 3) {
+        my $before = $told->();
+
+        more(20, @crowd);
+        ok(becomes(sub { $told->() > $before }, 10),
+           "totals are written while a slot moves, \"$first\" first");
+    }
+
+    is($cluster->call($from, 'exists', $there), 1, "$there is with its owner");
+    ok(eval { $cluster->finish_move($slot, $to); 1 }, 'the move can end')
+        or diag($@);
+    more(50, @crowd);
+}
+
+whole('a slot moves key by key', crowd => \@crowd);
+
+
 # ---- nobody has it ----
 
 # The old owner gives it away before the new one knows: each of them says that
