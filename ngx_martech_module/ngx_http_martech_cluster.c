@@ -119,15 +119,15 @@ ngx_http_martech_cluster_place(ngx_http_martech_worker_t *worker,
 
     shard = &worker->shards[n];
 
-    if (shard->ask
-        && ngx_current_msec - shard->ask_since >= NGX_HTTP_MARTECH_ASKING_TIME)
-    {
-        shard->ask = NULL;
-    }
-
     return shard->ask ? shard->ask : shard->node;
 }
 
+
+/*
+ * An ASK that is over is not forgotten: the node is asked for the slot, by a
+ * command without ASKING, so that its answer comes behind those to what it
+ * has already.
+ */
 
 void
 ngx_http_martech_cluster_push(ngx_http_martech_worker_t *worker,
@@ -140,7 +140,9 @@ ngx_http_martech_cluster_push(ngx_http_martech_worker_t *worker,
 
     if (ngx_http_martech_cluster_stream(record)) {
         to = ngx_http_martech_cluster_place(worker, record->shard);
-        record->asking = (to == shard->ask);
+        record->asking = (shard->ask
+                          && ngx_current_msec - shard->ask_since
+                             < NGX_HTTP_MARTECH_ASKING_TIME);
 
     } else {
         to = record->ask ? record->ask : shard->node;
@@ -312,8 +314,14 @@ ngx_http_martech_cluster_turn(ngx_http_martech_node_t *node,
         shard->ask_since = ngx_current_msec;
 
     } else {
+
+        /* said of another key, it changes nothing for the stream */
+
+        if (shard->ask == node || shard->ask == shard->next) {
+            shard->ask = NULL;
+        }
+
         shard->node = shard->next;
-        shard->ask = NULL;
     }
 
     shard->next = NULL;
