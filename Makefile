@@ -5,6 +5,7 @@
 #     make unit              build/unit/NAME from t/unit/NAME.c, sanitized
 #     make fuzz              build/fuzz/NAME from t/fuzz/NAME.c, by clang
 #     make bench             build/bench/bin/NAME from t/bench/NAME.c
+#     make schema-suite      build/schema-suite, sanitized (t/schema.t)
 #
 # Each variant (rel, asan, fuzz) has its own objects below build/obj, with
 # header dependencies written by the compiler.
@@ -16,7 +17,8 @@ B := build
 COMMA := ,
 
 # libjq comes without a pkg-config file
-PKGS := hiredis libuv libcurl jansson yaml-0.1 libmicrohttpd libcrypto zlib
+PKGS := hiredis libuv libcurl jansson yaml-0.1 libmicrohttpd libcrypto \
+        libpcre2-8 zlib
 PKG_CFLAGS := $(shell pkg-config --cflags-only-I $(PKGS))
 
 # TLS to Redis: from hiredis 1.0 on, if it was built with it
@@ -26,7 +28,7 @@ PKG_CFLAGS += -DFWD_HIREDIS_SSL=1
 endif
 
 FWD_LIBS := $(shell pkg-config --libs $(PKGS)) -ljq -lm
-TEST_LIBS := $(shell pkg-config --libs jansson libcrypto zlib)
+TEST_LIBS := $(shell pkg-config --libs jansson libcrypto libpcre2-8 zlib)
 
 INCLUDES := -Imartech -Iforwarder -Ingx_martech_module -It/unit $(PKG_CFLAGS)
 WARNINGS := -Wall -Wextra -Werror
@@ -59,7 +61,7 @@ FUZZ := $(patsubst t/fuzz/%.c,$(B)/fuzz/%,$(wildcard t/fuzz/*.c))
 BENCH := $(patsubst t/bench/%.c,$(B)/bench/bin/%,$(wildcard t/bench/*.c))
 
 
-.PHONY: all forwarder forwarder-asan unit fuzz bench
+.PHONY: all forwarder forwarder-asan unit fuzz bench schema-suite
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -70,6 +72,7 @@ forwarder-asan: $(B)/asan/martech-forwarder
 unit: $(UNIT)
 fuzz: $(FUZZ)
 bench: $(BENCH)
+schema-suite: $(B)/schema-suite
 
 
 # Objects and archives of one variant.  An archive gives a program only the
@@ -112,6 +115,9 @@ $(B)/unit/fwd_%: $(B)/obj/asan/t/unit/fwd_%.o $(B)/obj/asan/forwarder.a \
 $(B)/unit/%: $(B)/obj/asan/t/unit/%.o $(B)/obj/asan/martech.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_asan) -o $@ $^ -lcmocka $(TEST_LIBS)
+
+$(B)/schema-suite: $(B)/obj/asan/t/schema/suite.o $(B)/obj/asan/martech.a
+	$(CC) $(LDFLAGS_asan) -o $@ $^ $(TEST_LIBS)
 
 # t/unit/store.c lets these fail, or ends the process in them
 $(B)/unit/store: LDFLAGS_asan += $(addprefix -Wl$(COMMA)--wrap=,pwritev64 \

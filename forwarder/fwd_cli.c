@@ -32,13 +32,14 @@ typedef struct {
 
 static const fwd_cli_command_t *fwd_cli_find(int argc, char **argv);
 static int fwd_cli_is_name(const char *name, int argc, char **argv);
-static int fwd_cli_words(const char *name);
+static int fwd_cli_words(const char *text);
 static int fwd_cli_help(int argc, char **argv);
 static void fwd_cli_help_all(void);
 static void fwd_cli_help_one(const fwd_cli_command_t *command);
 static int fwd_cli_wants_help(int argc, char **argv);
 static int fwd_cli_run(const fwd_cli_command_t *command, int argc,
     char **argv);
+static int fwd_cli_unnamed(int words, int argc, char **argv);
 static fwd_rc_t fwd_cli_load(fwd_cli_t *cli);
 
 
@@ -82,6 +83,33 @@ static const fwd_cli_command_t  fwd_cli_commands[] = {
       "the person of an id, and its links", NULL },
     { "identity forget", NULL, FWD_CLI_FORGET, fwd_cli_identity_forget,
       "remove links of an id", NULL },
+    { "plan lint", "FILE", FWD_CLI_P_LINT, fwd_cli_plan_lint,
+      "check a tracking plan, and how well it is kept",
+      "Exit status: 0 fine, 1 warnings with --strict, 2 errors." },
+    { "plan diff", "OLD NEW", FWD_CLI_P_DIFF, fwd_cli_plan_diff,
+      "what a new plan changes, exit 1 if that breaks somebody",
+      "Senders break when what was valid is not any more, readers when they\n"
+      "find other events than before.  A new version beside the old one\n"
+      "breaks nobody." },
+    { "plan docs", "FILE", FWD_CLI_P_DOCS, fwd_cli_plan_docs,
+      "the plan as a page to read", NULL },
+    { "plan infer", "FILE", FWD_CLI_P_INFER, fwd_cli_plan_infer,
+      "a draft of a plan from lines of events",
+      "FILE has an event, or a batch, as JSON in each line.  The draft\n"
+      "accepts all of them, and has no values of fields that look personal." },
+    { "plan replay", NULL, FWD_CLI_P_REPLAY, fwd_cli_plan_replay,
+      "check quarantined events again and let them in",
+      "Each that passes becomes a new entry of its shard, and is gone from\n"
+      "the quarantine in the same step." },
+    { "plan quarantine ls", NULL, FWD_CLI_Q_LS, fwd_cli_quarantine_ls,
+      "list quarantined events and why they are there", NULL },
+    { "plan quarantine show", "ID", FWD_CLI_Q_SHOW, fwd_cli_quarantine_show,
+      "everything about one",
+      "ID is a messageId, or a place as \"plan quarantine ls\" prints it." },
+    { "plan quarantine export", NULL, FWD_CLI_Q_EXPORT,
+      fwd_cli_quarantine_export, "all of them as lines of JSON", NULL },
+    { "plan quarantine drop", NULL, FWD_CLI_Q_DROP, fwd_cli_quarantine_drop,
+      "remove them for good", NULL },
     { "version", NULL, 0, NULL, "print the version", NULL },
     { "help", "COMMAND", 0, NULL, "print this, or what COMMAND takes", NULL },
     { NULL, NULL, 0, NULL, NULL, NULL }
@@ -136,35 +164,42 @@ fwd_cli_find(int argc, char **argv)
 static int
 fwd_cli_is_name(const char *name, int argc, char **argv)
 {
+    int     i;
     size_t  len;
 
-    if (argc < 1) {
-        return 0;
+    for (i = 0; *name != '\0'; i++) {
+
+        if (i >= argc || (i > 0 && argv[i][0] == '-')) {
+            return i > 0;
+        }
+
+        len = strcspn(name, " ");
+
+        if (strlen(argv[i]) != len || strncmp(name, argv[i], len) != 0) {
+            return 0;
+        }
+
+        name += len + (name[len] == ' ');
     }
 
-    len = strlen(argv[0]);
-
-    if (strncmp(name, argv[0], len) != 0) {
-        return 0;
-    }
-
-    if (name[len] == '\0') {
-        return 1;
-    }
-
-    if (name[len] != ' ') {
-        return 0;
-    }
-
-    return argc < 2 || argv[1][0] == '-'
-           || strcmp(name + len + 1, argv[1]) == 0;
+    return 1;
 }
 
 
 static int
-fwd_cli_words(const char *name)
+fwd_cli_words(const char *text)
 {
-    return strchr(name, ' ') ? 2 : 1;
+    int  words;
+
+    if (text == NULL) {
+        return 0;
+    }
+
+    for (words = 1; (text = strchr(text, ' ')) != NULL; text++) {
+        words++;
+    }
+
+    return words;
 }
 
 
@@ -247,7 +282,8 @@ fwd_cli_help_one(const fwd_cli_command_t *command)
     (void) printf("martech-forwarder %s%s%s%s%s\n\n  %s\n", command->name,
                   command->arguments ? " " : "",
                   command->arguments ? command->arguments : "",
-                  plain ? "" : " -c FILE",
+                  plain || (command->mask & FWD_CLI_FILES) ? ""
+                                                           : " -c FILE",
                   command->mask ? " [OPTION ...]" : "", command->summary);
 
     if (command->more != NULL) {
@@ -264,10 +300,11 @@ fwd_cli_help_one(const fwd_cli_command_t *command)
 static int
 fwd_cli_run(const fwd_cli_command_t *command, int argc, char **argv)
 {
-    int         words, status;
+    int         words, wanted, status;
     fwd_cli_t  *cli;
 
     words = fwd_cli_words(command->name);
+    wanted = fwd_cli_words(command->arguments);
 
     cli = calloc(1, sizeof(fwd_cli_t));
     if (cli == NULL) {
@@ -278,7 +315,7 @@ fwd_cli_run(const fwd_cli_command_t *command, int argc, char **argv)
     cli->command = command->name;
     fwd_pool_init(&cli->pool);
 
-    if (words == 2 && (argc < 2 || argv[1][0] == '-')) {
+    if (fwd_cli_unnamed(words, argc, argv)) {
         status = fwd_cli_usage(cli, "what of \"%s\" is missing", argv[0]);
 
     } else if (fwd_cli_parse(cli, command->mask, argc - words, argv + words)
@@ -286,12 +323,15 @@ fwd_cli_run(const fwd_cli_command_t *command, int argc, char **argv)
     {
         status = fwd_cli_usage(cli, "%s", cli->err.text);
 
-    } else if (cli->words_count > (command->arguments ? 1 : 0)) {
+    } else if (cli->words_count > (size_t) wanted) {
         status = fwd_cli_usage(cli, "unknown argument \"%s\"",
                                cli->words[cli->words_count - 1]);
 
-    } else if (cli->words_count < (command->arguments ? 1 : 0)) {
+    } else if (cli->words_count < (size_t) wanted) {
         status = fwd_cli_usage(cli, "%s is missing", command->arguments);
+
+    } else if (command->mask & FWD_CLI_FILES) {
+        status = command->run(cli);
 
     } else if (fwd_cli_load(cli) != FWD_OK) {
         status = FWD_CLI_FAILED;
@@ -312,6 +352,23 @@ fwd_cli_run(const fwd_cli_command_t *command, int argc, char **argv)
     }
 
     return status;
+}
+
+
+/* 1 if a word of the name of a command is not there. */
+
+static int
+fwd_cli_unnamed(int words, int argc, char **argv)
+{
+    int  i;
+
+    for (i = 1; i < words; i++) {
+        if (i >= argc || argv[i][0] == '-') {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

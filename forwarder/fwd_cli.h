@@ -5,8 +5,9 @@
  * The commands for people: "martech-forwarder COMMAND -c FILE ...".
  *
  * Each reads the configuration of the forwarder, talks to Redis itself, and
- * needs no forwarder that runs.  A body of an event is shown by "dead show"
- * and "dead export" only; ids are shown everywhere.
+ * needs no forwarder that runs; those about files of plans need neither.  A
+ * body of an event is shown by "dead show" and "dead export", and of the
+ * quarantine with "--values", only; ids are shown everywhere.
  */
 
 
@@ -71,6 +72,18 @@ typedef struct {
     uint64_t              once;
     uint64_t              ages;
     uint64_t              accept;
+
+    const char           *event;         /* of plans and the quarantine */
+    const char           *source;
+    const char           *rule;
+    const char           *plan;
+    const char           *format;
+    const char           *name;
+    uint64_t              least;
+    uint64_t              unchecked;
+    uint64_t              values;
+    uint64_t              strict;
+    uint64_t              allow_breaking;
 } fwd_cli_options_t;
 
 
@@ -135,6 +148,15 @@ int fwd_cli_pause(fwd_cli_t *cli);
 int fwd_cli_resume(fwd_cli_t *cli);
 int fwd_cli_status(fwd_cli_t *cli);
 int fwd_cli_top(fwd_cli_t *cli);
+int fwd_cli_plan_lint(fwd_cli_t *cli);
+int fwd_cli_plan_diff(fwd_cli_t *cli);
+int fwd_cli_plan_docs(fwd_cli_t *cli);
+int fwd_cli_plan_infer(fwd_cli_t *cli);
+int fwd_cli_plan_replay(fwd_cli_t *cli);
+int fwd_cli_quarantine_ls(fwd_cli_t *cli);
+int fwd_cli_quarantine_show(fwd_cli_t *cli);
+int fwd_cli_quarantine_export(fwd_cli_t *cli);
+int fwd_cli_quarantine_drop(fwd_cli_t *cli);
 
 
 /* Bits of commands, for the table of options. */
@@ -151,11 +173,28 @@ int fwd_cli_top(fwd_cli_t *cli);
 #define FWD_CLI_RESUME     0x0400u
 #define FWD_CLI_STATUS     0x0800u
 #define FWD_CLI_TOP        0x1000u
+#define FWD_CLI_P_LINT     0x2000u
+#define FWD_CLI_P_DIFF     0x4000u
+#define FWD_CLI_P_DOCS     0x8000u
+#define FWD_CLI_P_INFER    0x10000u
+#define FWD_CLI_P_REPLAY   0x20000u
+#define FWD_CLI_Q_LS       0x40000u
+#define FWD_CLI_Q_SHOW     0x80000u
+#define FWD_CLI_Q_EXPORT   0x100000u
+#define FWD_CLI_Q_DROP     0x200000u
 
 #define FWD_CLI_DEAD                                                          \
     (FWD_CLI_LS | FWD_CLI_SHOW | FWD_CLI_STATS | FWD_CLI_EXPORT               \
      | FWD_CLI_DROP | FWD_CLI_REPLAY)
-#define FWD_CLI_ALL        0xffffu
+#define FWD_CLI_QUARANTINE                                                    \
+    (FWD_CLI_P_REPLAY | FWD_CLI_Q_LS | FWD_CLI_Q_SHOW | FWD_CLI_Q_EXPORT      \
+     | FWD_CLI_Q_DROP)
+
+/* These work on files alone: no configuration, no Redis. */
+#define FWD_CLI_FILES                                                         \
+    (FWD_CLI_P_LINT | FWD_CLI_P_DIFF | FWD_CLI_P_DOCS | FWD_CLI_P_INFER)
+
+#define FWD_CLI_ALL        (~FWD_CLI_FILES)
 
 
 #endif /* _FWD_CLI_H_INCLUDED_ */

@@ -76,7 +76,10 @@ fwd_book_field(json_t *book, const char *name, const char *value)
             fwd_book_count(at, parts[0], n);
         }
 
-    } else if (strcmp(kind, "bad") == 0 || strcmp(kind, "relinked") == 0) {
+    } else if (strcmp(kind, "bad") == 0 || strcmp(kind, "relinked") == 0
+               || strcmp(kind, "quarantine_replayed") == 0
+               || strcmp(kind, "quarantine_dropped") == 0)
+    {
         fwd_book_count(book, parts[0], n);
     }
 }

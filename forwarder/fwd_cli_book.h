@@ -10,7 +10,7 @@
  *         sources: { SRC: { routed, routed~, done, ..., in_to, unoffered,
  *                           refused: { REASON: n } } },
  *         retry, dead_replayed, dead_dropped, waiting, waiting~, letters } },
- *       bad, bad_letters, relinked, ... }
+ *       bad, bad_letters, relinked, quarantine, quarantine_replayed, ... }
  *
  * What an older version counted without a source has the source "".
  */

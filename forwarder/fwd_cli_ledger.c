@@ -34,6 +34,7 @@ static void fwd_ledger_digest_add(void *data, fwd_id_t id);
 static void fwd_ledger_check(fwd_ledger_t *l, json_t *book, uint64_t shard,
     int digests);
 static void fwd_ledger_check_edge(fwd_ledger_t *l);
+static void fwd_ledger_quarantine(fwd_ledger_t *l);
 static int fwd_ledger_configured(void *data, const char *dest);
 static const char *fwd_ledger_fallback(void *data, const char *dest);
 static fwd_rc_t fwd_ledger_accept(fwd_ledger_t *l);
@@ -232,6 +233,7 @@ fwd_ledger_book(fwd_ledger_t *l, const fwd_cli_shot_t *shot)
         fwd_book_count(dest, "letters", (int64_t) depth->dead);
     }
 
+    fwd_book_count(book, "quarantine", (int64_t) shot->quarantine);
     fwd_book_count(book, "unread", (int64_t) shot->unread);
     fwd_book_count(book, "pending", (int64_t) shot->pending);
 
@@ -299,7 +301,10 @@ fwd_ledger_check(fwd_ledger_t *l, json_t *book, uint64_t shard, int digests)
 }
 
 
-/* What edges have stored was routed, is bad, or is still to be routed. */
+/*
+ * What edges have stored in "in", and what was let in from the quarantine, was
+ * routed, is bad, or is still to be routed.
+ */
 
 static void
 fwd_ledger_check_edge(fwd_ledger_t *l)
@@ -308,6 +313,8 @@ fwd_ledger_check_edge(fwd_ledger_t *l)
     int64_t            here, stored;
     const char        *source;
     fwd_book_check_t   check;
+
+    fwd_ledger_quarantine(l);
 
     if (json_object_get(l->edge, "stored") == NULL) {
         return;
@@ -320,7 +327,9 @@ fwd_ledger_check_edge(fwd_ledger_t *l)
         here += fwd_book_get(row, "in");
     }
 
-    stored = fwd_book_get(l->edge, "stored");
+    stored = fwd_book_get(l->edge, "stored")
+             - fwd_book_get(l->edge, "quarantined")
+             + fwd_book_get(l->total, "quarantine_replayed");
     l->twice = here - stored;
 
     if (here >= stored || l->unsure) {
@@ -334,6 +343,25 @@ fwd_ledger_check_edge(fwd_ledger_t *l)
     fwd_book_differ(&check, "edge", NULL, NULL, stored, here,
                     "edges have stored %" PRId64 " events, but only %" PRId64
                     " are known here", stored, here);
+}
+
+
+/*
+ * What was put aside and is in none of three places is not lost unseen: the
+ * stream has an upper bound, and lets go of its oldest.
+ */
+
+static void
+fwd_ledger_quarantine(fwd_ledger_t *l)
+{
+    l->evicted = fwd_book_get(l->edge, "quarantined")
+                 - fwd_book_get(l->total, "quarantine")
+                 - fwd_book_get(l->total, "quarantine_replayed")
+                 - fwd_book_get(l->total, "quarantine_dropped");
+
+    if (l->evicted < 0) {
+        l->evicted = 0;
+    }
 }
 
 

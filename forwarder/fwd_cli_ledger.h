@@ -23,6 +23,7 @@ typedef struct {
     json_t               *moving;        /* shards that did not stand still */
     uint64_t              deadline_ms;   /* monotonic: no more tries */
     int64_t               twice;         /* more here than edges stored */
+    int64_t               evicted;       /* from the quarantine */
     unsigned              unsure:1;      /* unread entries are a guess */
 } fwd_ledger_t;
 

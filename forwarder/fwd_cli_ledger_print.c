@@ -20,6 +20,7 @@ static void fwd_print_row(const char *source, const json_t *row, int width);
 static int64_t fwd_print_refused(const json_t *row);
 static void fwd_print_reasons(const fwd_ledger_t *l);
 static void fwd_print_edge(const fwd_ledger_t *l);
+static void fwd_print_quarantine(const fwd_ledger_t *l);
 static void fwd_print_verdict(const fwd_ledger_t *l);
 static int fwd_print_source_width(const fwd_ledger_t *l);
 
@@ -35,6 +36,7 @@ fwd_ledger_print(const fwd_ledger_t *l)
     fwd_print_rows(l, width);
     fwd_print_reasons(l);
     fwd_print_edge(l);
+    fwd_print_quarantine(l);
     fwd_print_verdict(l);
 }
 
@@ -53,6 +55,8 @@ fwd_ledger_print_json(const fwd_ledger_t *l)
     json_object_set(all, "differences", l->differences);
     json_object_set_new(all, "ok",
                         json_boolean(json_array_size(l->differences) == 0));
+
+    json_object_set_new(all, "quarantine_evicted", json_integer(l->evicted));
 
     if (json_object_get(l->edge, "stored") != NULL) {
         json_object_set_new(all, "stored_twice",
@@ -225,6 +229,34 @@ fwd_print_edge(const fwd_ledger_t *l)
         (void) printf("edge: %" PRId64 " more are here than edges have "
                       "counted: stored twice, or not counted yet\n",
                       l->twice);
+    }
+}
+
+
+/* Where none of this was ever used, there is nothing to say. */
+
+static void
+fwd_print_quarantine(const fwd_ledger_t *l)
+{
+    int64_t  quarantined, waiting, replayed, dropped;
+
+    quarantined = fwd_book_get(l->edge, "quarantined");
+    waiting = fwd_book_get(l->total, "quarantine");
+    replayed = fwd_book_get(l->total, "quarantine_replayed");
+    dropped = fwd_book_get(l->total, "quarantine_dropped");
+
+    if (quarantined + waiting + replayed + dropped == 0) {
+        return;
+    }
+
+    (void) printf("quarantine: waiting %" PRId64 ", replayed %" PRId64
+                  ", dropped %" PRId64 ", evicted %" PRId64 "\n", waiting,
+                  replayed, dropped, l->evicted);
+
+    if (waiting + replayed + dropped > quarantined) {
+        (void) printf("quarantine: %" PRId64 " more are here than edges have "
+                      "counted: stored twice, or not counted yet\n",
+                      waiting + replayed + dropped - quarantined);
     }
 }
 

@@ -45,12 +45,14 @@ static fwd_rc_t fwd_cli_rate(uint64_t *rate, const char *text);
 #define FWD_AT(member)  offsetof(fwd_cli_options_t, member)
 
 #define FWD_FILTERED    (FWD_CLI_DEAD & ~FWD_CLI_SHOW)
+#define FWD_QFILTERED   (FWD_CLI_QUARANTINE & ~FWD_CLI_Q_SHOW)
 
 
 static const fwd_option_t  fwd_options[] = {
     { "-c", FWD_OPTION_TEXT, FWD_AT(file), FWD_CLI_ALL, "FILE",
       "the configuration of the forwarder" },
-    { "--json", FWD_OPTION_FLAG, FWD_AT(json), FWD_CLI_ALL, NULL,
+    { "--json", FWD_OPTION_FLAG, FWD_AT(json),
+      FWD_CLI_ALL | FWD_CLI_P_LINT | FWD_CLI_P_DIFF, NULL,
       "print JSON, for programs" },
     { "--wait", FWD_OPTION_TIME, FWD_AT(wait_ms), FWD_CLI_LEDGER, "SECONDS",
       "for a moment without traffic in a shard (5)" },
@@ -69,12 +71,14 @@ static const fwd_option_t  fwd_options[] = {
       "dead for longer than 10m, 2h, 3d" },
     { "--newer", FWD_OPTION_TIME, FWD_AT(newer_ms), FWD_FILTERED, "AGE",
       "dead for less" },
-    { "--id", FWD_OPTION_LIST, FWD_AT(ids), FWD_FILTERED, "ID",
+    { "--id", FWD_OPTION_LIST, FWD_AT(ids),
+      FWD_FILTERED | FWD_QFILTERED, "ID",
       "messageId, or place; may be given several times" },
-    { "--shard", FWD_OPTION_NUMBER, FWD_AT(shard), FWD_CLI_DEAD, "NUMBER",
-      "only this one" },
-    { "--limit", FWD_OPTION_NUMBER, FWD_AT(limit), FWD_FILTERED, "COUNT",
-      "not more letters than that" },
+    { "--shard", FWD_OPTION_NUMBER, FWD_AT(shard),
+      FWD_CLI_DEAD | FWD_CLI_QUARANTINE,
+      "NUMBER", "only this one" },
+    { "--limit", FWD_OPTION_NUMBER, FWD_AT(limit),
+      FWD_FILTERED | FWD_QFILTERED, "COUNT", "not more than that" },
     { "--to", FWD_OPTION_TEXT, FWD_AT(to), FWD_CLI_REPLAY, "NAME",
       "send to another destination" },
     { "--remap", FWD_OPTION_FLAG, FWD_AT(remap), FWD_CLI_REPLAY, NULL,
@@ -83,8 +87,11 @@ static const fwd_option_t  fwd_options[] = {
       "the body of the request as it was, without a map" },
     { "--rate", FWD_OPTION_RATE, FWD_AT(rate), FWD_CLI_REPLAY, "N/s",
       "letters a second (100)" },
+    { "--rate", FWD_OPTION_RATE, FWD_AT(rate), FWD_CLI_P_REPLAY, "N/s",
+      "events a second (1000)" },
     { "--dry-run", FWD_OPTION_FLAG, FWD_AT(dry_run),
-      FWD_CLI_REPLAY | FWD_CLI_DROP, NULL, "only say what would be done" },
+      FWD_CLI_REPLAY | FWD_CLI_DROP | FWD_CLI_P_REPLAY | FWD_CLI_Q_DROP,
+      NULL, "only say what would be done" },
     { "--diff", FWD_OPTION_FLAG, FWD_AT(diff), FWD_CLI_REPLAY, NULL,
       "with --dry-run: what the map would make otherwise now" },
     { "--show-values", FWD_OPTION_FLAG, FWD_AT(show_values), FWD_CLI_REPLAY,
@@ -93,8 +100,9 @@ static const fwd_option_t  fwd_options[] = {
       FWD_CLI_IDENTITY | FWD_CLI_FORGET, "ID", "an anonymousId" },
     { "--user", FWD_OPTION_TEXT, FWD_AT(user),
       FWD_CLI_IDENTITY | FWD_CLI_FORGET, "ID", "a userId" },
-    { "--yes", FWD_OPTION_FLAG, FWD_AT(yes), FWD_CLI_DROP | FWD_CLI_FORGET,
-      NULL, "do it; without, only say what would be removed" },
+    { "--yes", FWD_OPTION_FLAG, FWD_AT(yes),
+      FWD_CLI_DROP | FWD_CLI_FORGET | FWD_CLI_Q_DROP, NULL,
+      "do it; without, only say what would be removed" },
     { "--why", FWD_OPTION_TEXT, FWD_AT(why), FWD_CLI_PAUSE, "TEXT",
       "kept with the pause, for colleagues" },
     { "-n", FWD_OPTION_NUMBER, FWD_AT(count), FWD_CLI_TOP, "COUNT",
@@ -105,6 +113,29 @@ static const fwd_option_t  fwd_options[] = {
       "one table, and end" },
     { "--ages", FWD_OPTION_FLAG, FWD_AT(ages), FWD_CLI_TOP, NULL,
       "how old the waiting events are" },
+    { "--plan", FWD_OPTION_TEXT, FWD_AT(plan), FWD_CLI_P_REPLAY, "FILE",
+      "the plan that they have to pass" },
+    { "--unchecked", FWD_OPTION_FLAG, FWD_AT(unchecked), FWD_CLI_P_REPLAY,
+      NULL, "let them in as they are" },
+    { "--event", FWD_OPTION_TEXT, FWD_AT(event), FWD_QFILTERED, "NAME",
+      "only these; of users and groups, \"identify\" and \"group\"" },
+    { "--source", FWD_OPTION_TEXT, FWD_AT(source), FWD_QFILTERED, "NAME",
+      "only what this one has sent" },
+    { "--rule", FWD_OPTION_TEXT, FWD_AT(rule), FWD_QFILTERED, "RULE",
+      "only what violates it: required, type, unplanned_event, ..." },
+    { "--values", FWD_OPTION_FLAG, FWD_AT(values),
+      FWD_CLI_Q_SHOW | FWD_CLI_Q_EXPORT, NULL,
+      "the events too, which may be personal" },
+    { "--strict", FWD_OPTION_FLAG, FWD_AT(strict), FWD_CLI_P_LINT, NULL,
+      "exit 1 if there are warnings" },
+    { "--allow-breaking", FWD_OPTION_FLAG, FWD_AT(allow_breaking),
+      FWD_CLI_P_DIFF, NULL, "exit 0 in any case" },
+    { "--format", FWD_OPTION_TEXT, FWD_AT(format), FWD_CLI_P_DOCS,
+      "html|markdown", "of the page (html)" },
+    { "--name", FWD_OPTION_TEXT, FWD_AT(name), FWD_CLI_P_INFER, "NAME",
+      "of the plan (that of the file)" },
+    { "--least", FWD_OPTION_NUMBER, FWD_AT(least), FWD_CLI_P_INFER, "COUNT",
+      "events from which on \"always\" and \"only these\" count (20)" },
     { NULL, FWD_OPTION_FLAG, 0, 0, NULL, NULL }
 };
 
@@ -117,7 +148,8 @@ fwd_cli_parse(fwd_cli_t *cli, unsigned mask, int argc, char **argv)
     const fwd_option_t  *option;
 
     cli->o.wait_ms = 5000;
-    cli->o.rate = 100;
+    cli->o.rate = (mask & FWD_CLI_P_REPLAY) ? 1000 : 100;
+    cli->o.least = 20;
     cli->o.interval_ms = 1000;
     cli->o.shard = FWD_CLI_NOT_GIVEN;
     cli->o.limit = FWD_CLI_NOT_GIVEN;
@@ -158,7 +190,7 @@ fwd_cli_parse(fwd_cli_t *cli, unsigned mask, int argc, char **argv)
         }
     }
 
-    if (cli->o.file == NULL) {
+    if (cli->o.file == NULL && !(mask & FWD_CLI_FILES)) {
         return fwd_error(&cli->err, "-c FILE is missing");
     }
 

@@ -18,6 +18,7 @@
 
 
 #define FWD_CLI_PIECE       1000         /* ids read at a time */
+#define FWD_CLI_SHOT        9            /* answers before destinations */
 
 
 static fwd_rc_t fwd_cli_names_shard(fwd_cli_t *cli, uint64_t shard,
@@ -34,10 +35,10 @@ static fwd_rc_t fwd_cli_scan_retry(fwd_cli_t *cli, const char *key,
 
 
 /*
- * KEYS: ledger, owner, in, then of each destination q, q:hi, retry, dead;
- * ARGV: the group, how many unread entries to count.  The oldest retry is
- * looked for among the first thousand: they stand in the order in which they
- * are due.
+ * KEYS: ledger, owner, in, quarantine, then of each destination q, q:hi,
+ * retry, dead; ARGV: the group, how many unread entries to count.  The oldest
+ * retry is looked for among the first thousand: they stand in the order in
+ * which they are due.
  */
 
 static const char  fwd_cli_shot_lua[] =
@@ -67,8 +68,9 @@ static const char  fwd_cli_shot_lua[] =
     "end\n"
     "local answer = { redis.call('HGETALL', KEYS[1]),\n"
     "  redis.call('GET', KEYS[2]) or '', redis.call('XLEN', KEYS[3]),\n"
-    "  last, pending, unread, from }\n"
-    "for i = 4, #KEYS, 4 do\n"
+    "  last, pending, unread, from, redis.call('XLEN', KEYS[4]),\n"
+    "  string.format('%.0f', oldest(KEYS[4], 0)) }\n"
+    "for i = 5, #KEYS, 4 do\n"
     "  local best = oldest(KEYS[i + 1], oldest(KEYS[i], 0))\n"
     "  for _, id in ipairs(redis.call('ZRANGE', KEYS[i + 2], 0, 999)) do\n"
     "    local ms = tonumber(string.match(id, '^%d+'))\n"
@@ -240,6 +242,7 @@ fwd_cli_shot(fwd_cli_t *cli, uint64_t shard, const fwd_cli_names_t *names,
     fwd_cli_args_text(&args, fwd_cli_key(cli, pool, shard, "ledger"));
     fwd_cli_args_text(&args, fwd_cli_key(cli, pool, shard, "owner"));
     fwd_cli_args_text(&args, fwd_cli_key(cli, pool, shard, "in"));
+    fwd_cli_args_text(&args, fwd_cli_key(cli, pool, shard, "quarantine"));
 
     for (i = 0; i < names->count; i++) {
         name = names->list[i];
@@ -277,7 +280,8 @@ fwd_cli_shot_take(fwd_cli_shot_t *shot, size_t count, fwd_error_t *err)
 
     reply = shot->reply;
 
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 7 + count
+    if (reply->type != REDIS_REPLY_ARRAY
+        || reply->elements != FWD_CLI_SHOT + count
         || reply->element[0]->type != REDIS_REPLY_ARRAY)
     {
         return fwd_error(err, "unexpected answer of redis");
@@ -290,6 +294,8 @@ fwd_cli_shot_take(fwd_cli_shot_t *shot, size_t count, fwd_error_t *err)
     shot->pending = fwd_cli_number(reply->element[4]);
     shot->unread = fwd_cli_number(reply->element[5]);
     shot->more = reply->element[6]->str;
+    shot->quarantine = fwd_cli_number(reply->element[7]);
+    shot->quarantine_ms = fwd_cli_number(reply->element[8]);
 
     shot->depths = calloc(count ? count : 1, sizeof(fwd_cli_depth_t));
     if (shot->depths == NULL) {
@@ -297,7 +303,7 @@ fwd_cli_shot_take(fwd_cli_shot_t *shot, size_t count, fwd_error_t *err)
     }
 
     for (i = 0; i < count; i++) {
-        row = reply->element[7 + i];
+        row = reply->element[FWD_CLI_SHOT + i];
         depth = &shot->depths[i];
 
         depth->q = fwd_cli_number(row->element[0]);

@@ -47,6 +47,8 @@ typedef struct {
     uint64_t              unread;        /* behind last, as far as counted */
     const char           *more;          /* ID up to which that was, or ""
                                             if it was to the end */
+    uint64_t              quarantine;    /* entries */
+    uint64_t              quarantine_ms; /* Unix ms of the oldest, 0: none */
     fwd_cli_depth_t      *depths;        /* by name; owned */
 } fwd_cli_shot_t;
 

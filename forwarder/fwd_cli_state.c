@@ -30,6 +30,7 @@ static void fwd_cli_status_show(const fwd_top_t *top);
 static const char *fwd_cli_status_breaker(const fwd_top_dest_t *dest);
 static json_t *fwd_cli_status_json(const char *name,
     const fwd_top_dest_t *dest, uint64_t now_ms);
+static void fwd_cli_status_quarantine(const fwd_top_t *top);
 static void fwd_cli_status_line(const fwd_top_t *top, size_t i, int width);
 
 
@@ -286,6 +287,20 @@ fwd_cli_status_show(const fwd_top_t *top)
 
     } else {
         json_decref(list);
+        fwd_cli_status_quarantine(top);
+    }
+}
+
+
+static void
+fwd_cli_status_quarantine(const fwd_top_t *top)
+{
+    char  age[FWD_CLI_TIME_MAX];
+
+    if (top->quarantine != 0) {
+        (void) printf("quarantine: %" PRIu64 " events, oldest %s\n",
+                      top->quarantine, fwd_cli_age(age,
+                                                   fwd_top_quarantine(top)));
     }
 }
 

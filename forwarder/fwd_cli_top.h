@@ -50,6 +50,8 @@ typedef struct {
     fwd_top_loop_t       *loops;
     uint32_t              loops_count;
     uint64_t              free_shards;   /* nobody has their lease */
+    uint64_t              quarantine;    /* entries, of all shards */
+    uint64_t              quarantine_ms; /* Unix ms of the oldest, 0: none */
     uint64_t              now_ms;        /* Unix ms */
     uint64_t              before_ms;     /* of the sample before, 0: none */
 } fwd_top_t;
@@ -67,6 +69,9 @@ void fwd_top_draw(const fwd_top_t *top, fwd_buf_t *out);
 
 /* The same for programs. */
 json_t *fwd_top_json(const fwd_top_t *top);
+
+/* Age of the oldest quarantined event in ms, 0 if there is none. */
+uint64_t fwd_top_quarantine(const fwd_top_t *top);
 
 
 #endif /* _FWD_CLI_TOP_H_INCLUDED_ */

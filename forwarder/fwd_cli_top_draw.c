@@ -57,9 +57,23 @@ fwd_top_draw(const fwd_top_t *top, fwd_buf_t *out)
         }
     }
 
+    if (top->quarantine != 0) {
+        fwd_top_add(out, "\nquarantine: %" PRIu64 " events, oldest %s\n",
+                    top->quarantine, fwd_cli_age(stamp,
+                                                 fwd_top_quarantine(top)));
+    }
+
     if (top->cli->o.ages) {
         fwd_top_draw_ages(top, width, out);
     }
+}
+
+
+uint64_t
+fwd_top_quarantine(const fwd_top_t *top)
+{
+    return (top->quarantine_ms != 0 && top->now_ms > top->quarantine_ms)
+           ? top->now_ms - top->quarantine_ms : 0;
 }
 
 
@@ -238,10 +252,12 @@ fwd_top_json(const fwd_top_t *top)
         }
     }
 
-    return json_pack("{s:I,s:I,s:I,s:o,s:o}", "at",
+    return json_pack("{s:I,s:I,s:I,s:I,s:I,s:o,s:o}", "at",
                      (json_int_t) top->now_ms, "shards",
                      (json_int_t) top->cli->conf.shards, "without_owner",
-                     (json_int_t) top->free_shards, "loops", loops,
+                     (json_int_t) top->free_shards, "quarantine",
+                     (json_int_t) top->quarantine, "quarantine_oldest_ms",
+                     (json_int_t) fwd_top_quarantine(top), "loops", loops,
                      "destinations", dests);
 }
 

@@ -115,6 +115,9 @@ fwd_top_shards(fwd_top_t *top)
     uint64_t        shard;
     fwd_cli_shot_t  shot;
 
+    top->quarantine = 0;
+    top->quarantine_ms = 0;
+
     for (shard = 0; shard < top->cli->conf.shards; shard++) {
 
         if (fwd_cli_shot(top->cli, shard, &top->names, 0, &shot) != FWD_OK) {
@@ -127,6 +130,15 @@ fwd_top_shards(fwd_top_t *top)
 
         for (i = 0; i < top->names.count; i++) {
             fwd_cli_depth_add(&top->dests[i].depth, &shot.depths[i]);
+        }
+
+        top->quarantine += shot.quarantine;
+
+        if (shot.quarantine_ms != 0
+            && (top->quarantine_ms == 0
+                || shot.quarantine_ms < top->quarantine_ms))
+        {
+            top->quarantine_ms = shot.quarantine_ms;
         }
 
         fwd_cli_shot_free(&shot);

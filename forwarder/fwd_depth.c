@@ -16,6 +16,7 @@
 
 #define FWD_DEPTH_TICKS  20              /* a round over all shards: 2 s */
 #define FWD_DEPTH_FIELDS  5              /* of a destination in an answer */
+#define FWD_DEPTH_FIRST   2              /* before these: the quarantine */
 
 
 /* Of one destination in one shard. */
@@ -30,6 +31,7 @@ typedef struct {
     fwd_depth_t          *depth;
     fwd_shard_t          *shard;
     fwd_depth_slot_t     *slots;         /* of each destination */
+    fwd_depth_slot_t      quarantine;
     char                 *names;         /* memory of hi */
     fwd_key_t            *hi;            /* key of each high lane */
     unsigned              asked:1;       /* the answer is still to come */
@@ -50,7 +52,9 @@ static void fwd_depth_reply(void *data, redisReply *reply);
 static void fwd_depth_read(fwd_depth_slot_t *slot, const fwd_queue_t *queue,
     redisReply *const *fields);
 static void fwd_depth_oldest(fwd_depth_slot_t *slot, uint64_t ms);
+static void fwd_depth_first(fwd_depth_slot_t *slot, const redisReply *field);
 static void fwd_depth_sum(fwd_depth_t *depth);
+static void fwd_depth_sum_quarantine(fwd_depth_t *depth);
 
 
 fwd_depth_t *
@@ -168,6 +172,7 @@ fwd_depth_tick(fwd_depth_t *depth)
 
     if (depth->tick % 5 == 0) {
         fwd_depth_sum(depth);
+        fwd_depth_sum_quarantine(depth);
     }
 }
 
@@ -186,7 +191,9 @@ fwd_depth_ask(fwd_depth_shard_t *ds)
     count = ds->depth->engine->dests_count;
     args = &ds->depth->engine->args;
 
-    fwd_args_script(args, FWD_SCRIPT_DEPTH, 3 * count);
+    fwd_args_script(args, FWD_SCRIPT_DEPTH, 1 + 3 * count);
+    fwd_args_add(args, ds->shard->quarantine.data,
+                 ds->shard->quarantine.len);
 
     for (i = 0; i < count; i++) {
         queue = &ds->shard->queues[i];
@@ -221,14 +228,19 @@ fwd_depth_reply(void *data, redisReply *reply)
     count = ds->depth->engine->dests_count;
 
     if (rc != FWD_OK || reply->type != REDIS_REPLY_ARRAY
-        || reply->elements != count * FWD_DEPTH_FIELDS)
+        || reply->elements != FWD_DEPTH_FIRST + count * FWD_DEPTH_FIELDS)
     {
         return;                          /* in the next round */
     }
 
+    ds->quarantine.depth = (uint64_t) reply->element[0]->integer;
+    ds->quarantine.oldest_ms = 0;
+    fwd_depth_first(&ds->quarantine, reply->element[1]);
+
     for (i = 0; i < count; i++) {
         fwd_depth_read(&ds->slots[i], &ds->shard->queues[i],
-                       reply->element + i * FWD_DEPTH_FIELDS);
+                       reply->element + FWD_DEPTH_FIRST
+                       + i * FWD_DEPTH_FIELDS);
     }
 }
 
@@ -237,8 +249,7 @@ static void
 fwd_depth_read(fwd_depth_slot_t *slot, const fwd_queue_t *queue,
     redisReply *const *fields)
 {
-    size_t    i;
-    fwd_id_t  id;
+    size_t  i;
 
     slot->retry = (uint64_t) fields[2]->integer;
     slot->depth = (uint64_t) (fields[0]->integer + fields[1]->integer)
@@ -246,17 +257,28 @@ fwd_depth_read(fwd_depth_slot_t *slot, const fwd_queue_t *queue,
     slot->oldest_ms = 0;
 
     for (i = 3; i < FWD_DEPTH_FIELDS; i++) {
-        if (fields[i]->type == REDIS_REPLY_STRING
-            && fwd_id_parse(&id, fields[i]->str, fields[i]->len) == FWD_OK)
-        {
-            fwd_depth_oldest(slot, id.ms);
-        }
+        fwd_depth_first(slot, fields[i]);
     }
 
     /* retries are sorted by due time; trimming needs their oldest anyway */
 
     if (slot->retry != 0 && queue->retry_some) {
         fwd_depth_oldest(slot, queue->retry_min.ms);
+    }
+}
+
+
+/* The first ID of a stream, or "". */
+
+static void
+fwd_depth_first(fwd_depth_slot_t *slot, const redisReply *field)
+{
+    fwd_id_t  id;
+
+    if (field->type == REDIS_REPLY_STRING
+        && fwd_id_parse(&id, field->str, field->len) == FWD_OK)
+    {
+        fwd_depth_oldest(slot, id.ms);
     }
 }
 
@@ -303,4 +325,32 @@ fwd_depth_sum(fwd_depth_t *depth)
         stats->depth_retry = sum.retry;
         stats->oldest_ms = sum.oldest_ms;
     }
+}
+
+
+static void
+fwd_depth_sum_quarantine(fwd_depth_t *depth)
+{
+    uint32_t                  i;
+    fwd_depth_slot_t          sum;
+    const fwd_depth_shard_t  *ds;
+
+    memset(&sum, 0, sizeof(fwd_depth_slot_t));
+
+    for (i = 0; i < depth->engine->shards_count; i++) {
+        ds = &depth->shards[i];
+
+        if (!fwd_shard_owned(ds->shard)) {
+            continue;
+        }
+
+        sum.depth += ds->quarantine.depth;
+
+        if (ds->quarantine.oldest_ms != 0) {
+            fwd_depth_oldest(&sum, ds->quarantine.oldest_ms);
+        }
+    }
+
+    depth->engine->stats->quarantine = sum.depth;
+    depth->engine->stats->quarantine_ms = sum.oldest_ms;
 }

@@ -116,8 +116,7 @@ static void
 fwd_metrics_process(fwd_buf_t *out, const fwd_metrics_t *m)
 {
     char  version[FWD_METRICS_LABEL_MAX], format[FWD_METRICS_LABEL_MAX];
-    char  config[FWD_METRICS_LABEL_MAX];
-
+    char  config[FWD_METRICS_LABEL_MAX], age[32];
     fwd_metrics_label(version, m->version);
     fwd_metrics_label(format, m->format);
     fwd_metrics_label(config, m->config);
@@ -155,6 +154,17 @@ fwd_metrics_process(fwd_buf_t *out, const fwd_metrics_t *m)
     fwd_metrics_one(out, "refused_events_total", "counter",
                     "Events that a destination does not want.",
                     m->sum.refused);
+    fwd_metrics_one(out, "quarantine_entries", "gauge",
+                    "Quarantined events in shards that are ours.",
+                    m->sum.quarantine);
+
+    fwd_metrics_decimal(age, sizeof(age),
+                        fwd_metrics_age(m, m->sum.quarantine_ms), 1000);
+    fwd_metrics_head(out, "quarantine_oldest_age_seconds", "gauge",
+                     "Age of the oldest quarantined event, 0 if there is "
+                     "none.");
+    fwd_metrics_line(out, "martech_forwarder_quarantine_oldest_age_seconds "
+                     "%s\n", age);
 }
 
 

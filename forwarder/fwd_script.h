@@ -138,9 +138,10 @@ typedef enum {
     /*
      * How much waits.  Reads only, so it asks for no lease: a number of a
      * shard that was just lost is as good.
-     * keys: q, q:hi, retry of each destination.
-     * Answers three numbers and two IDs for each: lengths of q, q:hi and
-     * retry, the first of q and of q:hi or "".
+     * keys: quarantine, then q, q:hi, retry of each destination.
+     * Answers the length of the quarantine and its first ID or "", and three
+     * numbers and two IDs for each destination: lengths of q, q:hi and retry,
+     * the first of q and of q:hi or "".
      */
     FWD_SCRIPT_DEPTH,
 

@@ -101,7 +101,7 @@ fwd_shard_keys(fwd_shard_t *shard)
 
     /* the longest is "{tag}:retry:" with a name, and a zero */
 
-    p = malloc((6 + 5 * shard->engine->dests_count)
+    p = malloc((7 + 5 * shard->engine->dests_count)
                * (tag_len + FWD_NAME_MAX + 16));
     if (p == NULL) {
         return FWD_ERROR;
@@ -114,6 +114,7 @@ fwd_shard_keys(fwd_shard_t *shard)
     fwd_shard_key(&shard->epoch_key, &p, tag, "epoch", NULL);
     fwd_shard_key(&shard->ledger, &p, tag, "ledger", NULL);
     fwd_shard_key(&shard->entry_dead, &p, tag, "dead", "_entry");
+    fwd_shard_key(&shard->quarantine, &p, tag, "quarantine", NULL);
     fwd_shard_key(&shard->link, &p, tag, "link", NULL);
 
     for (i = 0; i < shard->engine->dests_count; i++) {

@@ -62,6 +62,7 @@ struct fwd_shard_s {
     fwd_key_t             epoch_key;
     fwd_key_t             ledger;
     fwd_key_t             entry_dead;    /* dead:_entry */
+    fwd_key_t             quarantine;
     fwd_key_t             link;
     char                 *names;         /* memory of all keys */
 

@@ -75,6 +75,8 @@ fwd_stats_idle(fwd_loop_stats_t *stats, size_t dests)
     stats->shards_owned = 0;
     stats->shards_active = 0;
     stats->shards_held = 0;
+    stats->quarantine = 0;
+    stats->quarantine_ms = 0;
 
     for (i = 0; i < dests; i++) {
         dest = &stats->dests[i];
@@ -96,6 +98,14 @@ fwd_stats_add_loop(fwd_loop_sums_t *to, const fwd_loop_stats_t *from)
     to->routed += from->routed;
     to->duplicates += from->duplicates;
     to->refused += from->refused;
+    to->quarantine += from->quarantine;
+
+    if (from->quarantine_ms != 0
+        && (to->quarantine_ms == 0
+            || from->quarantine_ms < to->quarantine_ms))
+    {
+        to->quarantine_ms = from->quarantine_ms;
+    }
 }
 
 

@@ -100,6 +100,8 @@ typedef struct {
     uint64_t              routed;        /* events */
     uint64_t              duplicates;
     uint64_t              refused;       /* event and destination */
+    uint64_t              quarantine;    /* entries in shards that are ours */
+    uint64_t              quarantine_ms; /* Unix ms of the oldest, 0: none */
     fwd_map_watch_t       watch;
     fwd_dest_stats_t      dests[];       /* as in the configuration */
 } fwd_loop_stats_t;
@@ -111,6 +113,8 @@ typedef struct {
     uint64_t              routed;
     uint64_t              duplicates;
     uint64_t              refused;
+    uint64_t              quarantine;
+    uint64_t              quarantine_ms;
 } fwd_loop_sums_t;
 
 

@@ -80,6 +80,11 @@ static const martech_rc_entry_t  martech_rc_table[MARTECH_RC_COUNT] = {
         "an alias event needs a \"previousId\"" },
     [MARTECH_USER_ID_REQUIRED] = { "user_id_required",
         "an alias event needs a \"userId\"" },
+
+    [MARTECH_PLAN_VIOLATION] = { "plan_violation",
+        "the event breaks a rule of the tracking plan" },
+    [MARTECH_PRIVACY_LIMIT] = { "privacy_limit",
+        "the event has too many values that must not be stored" },
 };
 
 

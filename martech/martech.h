@@ -90,6 +90,10 @@ typedef enum {
     MARTECH_PREVIOUS_ID_REQUIRED,
     MARTECH_USER_ID_REQUIRED,
 
+    /* what is configured for events */
+    MARTECH_PLAN_VIOLATION,         /* the tracking plan rejects it */
+    MARTECH_PRIVACY_LIMIT,          /* more to redact than there is room for */
+
     MARTECH_RC_COUNT                /* number of codes, not a code */
 } martech_rc_t;
 

@@ -35,7 +35,7 @@ typedef enum {
     MARTECH_CONSENT_USP,                 /* IAB US Privacy, "1YYN" */
     MARTECH_CONSENT_ONETRUST,            /* cookie OptanonConsent */
     MARTECH_CONSENT_COOKIEBOT,           /* cookie CookieConsent */
-    MARTECH_CONSENT_GOOGLE,              /* Consent Mode: gcs, gcd, or
+    MARTECH_CONSENT_MODE,              /* Consent Mode: gcs, gcd, or
                                             ad_storage=granted&... */
     MARTECH_CONSENT_SEGMENT,             /* categoryPreferences, JSON */
     MARTECH_CONSENT_LIST,                /* "analytics,-advertising" */
@@ -82,7 +82,10 @@ void martech_consent_rules_default(martech_consent_rules_t *rules);
  * Reads a signal in its raw form (a header, a cookie's value still
  * percent-encoded, a parameter).  1: it says something; 0: it is absent, not
  * of its form, or says nothing.  A TC string of an outdated version, a broken
- * one, and one longer than MARTECH_CONSENT_SIGNAL_MAX say nothing.
+ * one, and one longer than MARTECH_CONSENT_SIGNAL_MAX say nothing.  GPP may
+ * be followed by the sections that apply: "DBABMA~...;2_6".  Of a purpose
+ * that a signal both grants and denies, the denial counts; necessary is in
+ * neither.  Allocates nothing; about 20 KiB of stack.
  */
 int martech_consent_read(martech_consent_signal_t signal, martech_str_t value,
     const martech_consent_rules_t *rules, martech_consent_t *consent);
@@ -106,11 +109,22 @@ void martech_consent_add(martech_consent_case_t *c,
     martech_consent_signal_t signal, const martech_consent_t *consent);
 void martech_consent_end(martech_consent_case_t *c, uint8_t granted);
 
-/* Names: purposes and signals, for configuration, events and pages. */
-uint8_t martech_consent_purpose(martech_str_t name);     /* 0: none */
+/*
+ * Names: purposes and signals, for configuration, events and pages.  A name
+ * that is not known is 0, which as a signal is MARTECH_CONSENT_DEFAULT; the
+ * names of bits from MARTECH_PURPOSES and of signals from
+ * MARTECH_CONSENT_SIGNALS on are NULL.
+ */
+uint8_t martech_consent_purpose(martech_str_t name);
 const char *martech_consent_purpose_name(unsigned bit_number);
 martech_consent_signal_t martech_consent_signal(martech_str_t name);
 const char *martech_consent_signal_name(martech_consent_signal_t signal);
+
+/*
+ * The purposes of "analytics,advertising", or of "all"; 0 if it is empty or
+ * has a name that is none.
+ */
+uint8_t martech_consent_purposes(martech_str_t list);
 
 /*
  * Writes the member "consent" of context.martech, without a comma around it:

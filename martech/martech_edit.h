@@ -14,6 +14,12 @@
 #include "martech.h"
 
 
+/*
+ * One change.  To take away a member of an object, the range is that of the
+ * member, from the quote in front of its name to the end of its value, and
+ * with is empty: the commas are then seen to by who copies.  An element of an
+ * array is never taken away, but replaced by null.
+ */
 typedef struct {
     uint32_t       start;                /* offset in the tape's text */
     uint32_t       end;                  /* behind it */
@@ -39,8 +45,8 @@ typedef struct {
 
 
 /*
- * Adds a change, sets full without room.  _sort orders them, and drops those
- * that lie within another one.
+ * Adds a change, sets full without room.  _sort orders them, drops those that
+ * lie within another one, and makes one of those that cross.
  */
 void martech_edit_add(martech_edits_t *edits, uint32_t start, uint32_t end,
     martech_str_t with);

@@ -19,8 +19,6 @@ typedef char  martech_event_fields_fit[
 
 
 static martech_rc_t martech_check_fields(martech_event_t *ev);
-static void martech_check_run(martech_event_t *ev, uint32_t node,
-    uint32_t before);
 static martech_rc_t martech_check_message_id(martech_event_t *ev,
     const martech_limits_t *limits);
 static martech_rc_t martech_check_type(martech_event_t *ev);
@@ -67,6 +65,10 @@ martech_event_check(martech_event_t *ev, const martech_batch_t *batch,
     ev->identity.data = ev->identity_buf;
     ev->field = "";
     ev->len = 0;
+    ev->edits = NULL;
+    ev->extra.len = 0;
+    ev->extra.data = NULL;
+    ev->anonymous = 0;
     ev->batch = batch;
     ev->facts = facts;
     ev->node = node;
@@ -144,7 +146,7 @@ martech_check_fields(martech_event_t *ev)
         }
 
         if (martech_field_passed(f)) {
-            martech_check_run(ev, i, last);
+            martech_event_run(ev, i, last);
             last = i;
 
         } else {
@@ -156,10 +158,8 @@ martech_check_fields(martech_event_t *ev)
 }
 
 
-/* Adds a member to the run of the one before it, or starts a run. */
-
-static void
-martech_check_run(martech_event_t *ev, uint32_t node, uint32_t before)
+void
+martech_event_run(martech_event_t *ev, uint32_t node, uint32_t before)
 {
     martech_str_t   text;
     martech_str_t  *run;

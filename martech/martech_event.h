@@ -13,6 +13,7 @@
 
 
 #include "martech.h"
+#include "martech_edit.h"
 #include "martech_json.h"
 #include "martech_uuid.h"
 
@@ -76,6 +77,12 @@ typedef struct {
                                              event, static, "" = all of it */
     size_t                  len;          /* of the canonical form, written */
 
+    /* zeroed by the check; the caller's between it and the bound */
+    const martech_edits_t  *edits;        /* sorted; NULL: none */
+    martech_str_t           extra;        /* members of context.martech as
+                                             JSON text, no comma around */
+    unsigned                anonymous:1;  /* set by _anonymize() only */
+
     /* private: between check and write */
     const martech_batch_t  *batch;
     const martech_facts_t  *facts;
@@ -114,13 +121,6 @@ martech_str_t martech_batch_write_key(const martech_batch_t *batch,
     unsigned char *buf, size_t size);
 
 /*
- * Room that martech_event_write() needs for an event at most.  Known before
- * the event is checked, so that it can be written in its final place.
- */
-size_t martech_event_bound(const martech_batch_t *batch, uint32_t node,
-    const martech_facts_t *facts);
-
-/*
  * Checks the event at a node.  On MARTECH_OK all public members of ev but len
  * are set; otherwise ev->field says where.  ev keeps pointers to batch and
  * facts until it is written.
@@ -128,6 +128,28 @@ size_t martech_event_bound(const martech_batch_t *batch, uint32_t node,
 martech_rc_t martech_event_check(martech_event_t *ev,
     const martech_batch_t *batch, uint32_t node, const martech_facts_t *facts,
     const martech_limits_t *limits) MARTECH_MUST_CHECK;
+
+/*
+ * A checked event shall be stored without a person: it gets a new messageId
+ * (from now and fresh random bytes) and is its own identity.  What is written
+ * has no other id, no traits, integrations, address, user agent or request,
+ * and none of the sender's times.  What leads to a person in the rest of the
+ * event is up to the edits.
+ */
+void martech_event_anonymize(martech_event_t *ev, const uint64_t random[2]);
+
+/*
+ * To be called once ev->edits is set, if it is.  An id that edits change
+ * cannot name the event any more: one that is replaced by 32 hex digits becomes
+ * these, any other a new one.
+ */
+void martech_event_edited(martech_event_t *ev, const uint64_t random[2]);
+
+/*
+ * Room that martech_event_write() needs at most for a checked event, with what
+ * was set since.
+ */
+size_t martech_event_bound(const martech_event_t *ev);
 
 /*
  * Writes a checked event in canonical form to out, which has

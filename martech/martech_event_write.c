@@ -20,7 +20,7 @@
  * What the fixed part of a canonical event takes at most: names, quotes, four
  * time stamps, a UUID and numbers.
  */
-#define MARTECH_EVENT_FIXED_MAX  672
+#define MARTECH_EVENT_FIXED_MAX  680
 
 
 static void martech_put_str(martech_event_t *ev, martech_str_t str);
@@ -35,35 +35,53 @@ static int martech_write_overridden(const martech_json_tape_t *tape,
 static int martech_context_has(const martech_event_t *ev, const char *name,
     size_t len);
 static void martech_write_context(martech_event_t *ev);
+static void martech_write_client(martech_event_t *ev);
 static void martech_write_martech(martech_event_t *ev);
 static void martech_write_integrations(martech_event_t *ev);
 static void martech_write_rest(martech_event_t *ev);
 
 
-size_t
-martech_event_bound(const martech_batch_t *batch, uint32_t node,
-    const martech_facts_t *facts)
+static inline size_t
+martech_agent_len(const martech_facts_t *facts)
 {
-    size_t                      agent;
+    return (facts->user_agent.len < MARTECH_USER_AGENT_MAX)
+           ? facts->user_agent.len : MARTECH_USER_AGENT_MAX;
+}
+
+
+size_t
+martech_event_bound(const martech_event_t *ev)
+{
+    size_t                      size;
+    unsigned                    i;
+    const martech_batch_t      *batch;
+    const martech_facts_t      *facts;
     const martech_json_node_t  *nodes;
 
+    batch = ev->batch;
+    facts = ev->facts;
     nodes = batch->tape->nodes;
-    agent = facts->user_agent.len;
-
-    if (agent > MARTECH_USER_AGENT_MAX) {
-        agent = MARTECH_USER_AGENT_MAX;
-    }
 
     /* a byte of a header becomes six in an escape; the ids of an event and
        its time stamps may be the batch's */
 
-    return MARTECH_EVENT_FIXED_MAX
-           + (size_t) nodes[node].len
+    size = MARTECH_EVENT_FIXED_MAX
+           + (size_t) nodes[ev->node].len
            + (batch->context ? nodes[batch->context].len : 0)
            + (batch->integrations ? nodes[batch->integrations].len : 0)
            + (batch->sent_at ? nodes[batch->sent_at].len : 0)
            + facts->source.len + facts->request_id.len + facts->dialect.len
-           + facts->ip.len + facts->traceparent.len + 6 * agent;
+           + facts->ip.len + facts->traceparent.len
+           + 6 * martech_agent_len(facts) + ev->extra.len;
+
+    if (ev->edits) {
+
+        for (i = 0; i < ev->edits->count; i++) {
+            size += ev->edits->list[i].with.len;
+        }
+    }
+
+    return size;
 }
 
 
@@ -85,11 +103,29 @@ martech_put_str(martech_event_t *ev, martech_str_t str)
 }
 
 
+/* Bytes of the sender's; nothing may be left of them. */
+
+static inline void
+martech_put_source(martech_event_t *ev, martech_str_t text)
+{
+    if (ev->edits) {
+        martech_event_copy_edited(ev, text);
+        return;
+    }
+
+    martech_put_str(ev, text);
+}
+
+
 /* ,"name":value in the sender's bytes, if the field is there. */
 
 static void
 martech_put_field(martech_event_t *ev, unsigned field)
 {
+    unsigned char  *start, *value;
+
+    start = ev->out;
+
     if (ev->fields[field] == MARTECH_JSON_NONE) {
         return;
     }
@@ -97,7 +133,13 @@ martech_put_field(martech_event_t *ev, unsigned field)
     martech_put_text(ev, ",\"");
     martech_put_str(ev, martech_fields[field].name);
     martech_put_text(ev, "\":");
-    martech_put_str(ev, martech_json_text(ev->batch->tape, ev->fields[field]));
+
+    value = ev->out;
+    martech_put_source(ev, martech_json_text(ev->batch->tape,
+                                             ev->fields[field]));
+    if (ev->out == value) {
+        ev->out = start;
+    }
 }
 
 
@@ -232,8 +274,16 @@ martech_write_members(martech_event_t *ev, uint32_t object, uint32_t over,
 static void
 martech_write_run(martech_event_t *ev, martech_str_t run)
 {
-    if (run.len > 0) {
-        martech_put_str(ev, run);
+    unsigned char  *start;
+
+    if (run.len == 0) {
+        return;
+    }
+
+    start = ev->out;
+    martech_put_source(ev, run);
+
+    if (ev->out > start) {
         martech_put_text(ev, ",");
     }
 }
@@ -294,9 +344,7 @@ martech_context_has(const martech_event_t *ev, const char *name, size_t len)
 static void
 martech_write_context(martech_event_t *ev)
 {
-    uint32_t               own;
-    martech_str_t          agent;
-    martech_json_writer_t  w;
+    uint32_t  own;
 
     own = ev->fields[MARTECH_FIELD_CONTEXT];
 
@@ -304,6 +352,22 @@ martech_write_context(martech_event_t *ev)
 
     martech_write_members(ev, own, MARTECH_JSON_NONE, 1);
     martech_write_members(ev, ev->batch->context, own, 1);
+
+    if (!ev->anonymous) {
+        martech_write_client(ev);
+    }
+
+    martech_write_martech(ev);
+    martech_put_text(ev, "}");
+}
+
+
+/* What the request knows of its client, if the event does not say it. */
+
+static void
+martech_write_client(martech_event_t *ev)
+{
+    martech_json_writer_t  w;
 
     if (ev->facts->ip.len > 0 && !martech_context_has(ev, "ip", 2)) {
         martech_put_text(ev, "\"ip\":\"");
@@ -314,23 +378,16 @@ martech_write_context(martech_event_t *ev)
     if (ev->facts->user_agent.len > 0
         && !martech_context_has(ev, "userAgent", 9))
     {
-        agent = ev->facts->user_agent;
-
-        if (agent.len > MARTECH_USER_AGENT_MAX) {
-            agent.len = MARTECH_USER_AGENT_MAX;
-        }
-
         martech_put_text(ev, "\"userAgent\":");
 
-        martech_json_writer_init(&w, ev->out, 6 * agent.len + 2);
-        martech_json_string(&w, agent.data, agent.len);
+        martech_json_writer_init(&w, ev->out,
+                                 6 * martech_agent_len(ev->facts) + 2);
+        martech_json_string(&w, ev->facts->user_agent.data,
+                            martech_agent_len(ev->facts));
         ev->out = w.pos;
 
         martech_put_text(ev, ",");
     }
-
-    martech_write_martech(ev);
-    martech_put_text(ev, "}");
 }
 
 
@@ -342,8 +399,12 @@ martech_write_martech(martech_event_t *ev)
     martech_put_text(ev, "\"martech\":{\"v\":" MARTECH_FORMAT_VERSION
                         ",\"source\":\"");
     martech_put_str(ev, ev->facts->source);
-    martech_put_text(ev, "\",\"requestId\":\"");
-    martech_put_str(ev, ev->facts->request_id);
+
+    if (!ev->anonymous) {
+        martech_put_text(ev, "\",\"requestId\":\"");
+        martech_put_str(ev, ev->facts->request_id);
+    }
+
     martech_put_text(ev, "\",\"dialect\":\"");
     martech_put_str(ev, ev->facts->dialect);
     martech_put_text(ev, "\"");
@@ -356,10 +417,15 @@ martech_write_martech(martech_event_t *ev)
         ev->out = w.pos;
     }
 
-    if (ev->facts->traceparent.len > 0) {
+    if (ev->facts->traceparent.len > 0 && !ev->anonymous) {
         martech_put_text(ev, ",\"traceparent\":\"");
         martech_put_str(ev, ev->facts->traceparent);
         martech_put_text(ev, "\"");
+    }
+
+    if (ev->extra.len > 0) {
+        martech_put_text(ev, ",");
+        martech_put_str(ev, ev->extra);
     }
 
     martech_put_text(ev, "}");
@@ -369,7 +435,8 @@ martech_write_martech(martech_event_t *ev)
 static void
 martech_write_integrations(martech_event_t *ev)
 {
-    uint32_t  own, batch;
+    uint32_t        own, batch;
+    unsigned char  *start, *value;
 
     own = ev->fields[MARTECH_FIELD_INTEGRATIONS];
     batch = ev->batch->integrations;
@@ -378,15 +445,23 @@ martech_write_integrations(martech_event_t *ev)
         own = MARTECH_JSON_NONE;
     }
 
-    if (own == MARTECH_JSON_NONE && batch == MARTECH_JSON_NONE) {
+    if ((own == MARTECH_JSON_NONE && batch == MARTECH_JSON_NONE)
+        || ev->anonymous)
+    {
         return;
     }
 
+    start = ev->out;
     martech_put_text(ev, ",\"integrations\":");
 
     if (own == MARTECH_JSON_NONE || batch == MARTECH_JSON_NONE) {
-        martech_put_str(ev, martech_json_text(ev->batch->tape,
-                                              own ? own : batch));
+        value = ev->out;
+        martech_put_source(ev, martech_json_text(ev->batch->tape,
+                                                 own ? own : batch));
+        if (ev->out == value) {
+            ev->out = start;
+        }
+
         return;
     }
 
@@ -407,10 +482,17 @@ martech_write_integrations(martech_event_t *ev)
 static void
 martech_write_rest(martech_event_t *ev)
 {
-    unsigned  i;
+    unsigned        i;
+    unsigned char  *start;
 
     for (i = 0; i < ev->nruns; i++) {
         martech_put_text(ev, ",");
-        martech_put_str(ev, ev->runs[i]);
+
+        start = ev->out;
+        martech_put_source(ev, ev->runs[i]);
+
+        if (ev->out == start) {
+            ev->out--;
+        }
     }
 }

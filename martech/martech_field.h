@@ -63,6 +63,15 @@ unsigned martech_field(const martech_json_tape_t *tape,
 martech_str_t martech_member_text(const martech_json_tape_t *tape,
     uint32_t node);
 
+/* Adds a member to the run of the one before it, or (NONE) starts a run. */
+void martech_event_run(martech_event_t *ev, uint32_t node, uint32_t before);
+
+/*
+ * Appends bytes of the tape's text to what is written of an event, changed as
+ * its edits say; with no member left, that is nothing.
+ */
+void martech_event_copy_edited(martech_event_t *ev, martech_str_t text);
+
 /* 1 if an event has the member and it is of the kind. */
 int martech_field_is(const martech_event_t *ev, unsigned field,
     martech_json_kind_t kind);

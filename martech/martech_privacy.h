@@ -39,7 +39,9 @@ typedef struct martech_privacy_s  martech_privacy_t;
 /*
  * A set of rules: made, filled, then only used.  The caller frees it.  Those
  * that add return NULL, or a text that says what is wrong (into error, or
- * static).
+ * static).  A set keeps what it learned of names and has scratch space (0.7
+ * MiB), so two threads must not use it at once; an empty one does for what
+ * needs no rules.
  */
 martech_privacy_t *martech_privacy_create(void);
 void martech_privacy_free(martech_privacy_t *privacy);
@@ -50,7 +52,8 @@ const char *martech_privacy_pointer(martech_privacy_t *privacy,
     martech_str_t pointer, martech_redact_t how,
     char error[MARTECH_PRIVACY_ERROR_SIZE]);
 
-/* member names: a word, or with REGEX; compared without case */
+/* member names, at any depth: a word, or with regex an expression; compared
+   without case */
 const char *martech_privacy_name(martech_privacy_t *privacy,
     martech_str_t pattern, int regex, martech_redact_t how, char *error);
 
@@ -59,7 +62,7 @@ const char *martech_privacy_value(martech_privacy_t *privacy,
     martech_str_t regex, martech_redact_t how, char *error);
 
 /* "email", "card", "phone", "iban", "national_id": in string values, and
-   numbers where it makes sense */
+   numbers where it makes sense; a member whose name holds one is dropped */
 const char *martech_privacy_pattern(martech_privacy_t *privacy,
     martech_str_t name, martech_redact_t how, char *error);
 
@@ -95,8 +98,9 @@ void martech_privacy_facts(const martech_privacy_t *privacy,
 
 /*
  * Finds what must be changed of a checked event, members of the batch's own
- * context and integrations included, and adds it to edits.  personal may be
- * NULL.
+ * context and integrations included, and adds it to edits; what is asked for
+ * twice counts as the one that leaves less.  personal may be NULL.  If
+ * edits->full is set then, the event must not be stored.
  */
 void martech_privacy_edit(const martech_privacy_t *privacy,
     const martech_event_t *ev, const martech_str_t *personal,

@@ -43,5 +43,11 @@ int martech_regex_find(const martech_regex_t *regex,
     const unsigned char *data, size_t len, size_t offset, size_t *from,
     size_t *to);
 
+/*
+ * 1 if a text is a pattern by the syntax of ECMA-262.  It need not be one
+ * that martech_regex_compile() takes: that refuses slow ones, too.
+ */
+int martech_regex_is_ecma(martech_str_t pattern);
+
 
 #endif /* _MARTECH_REGEX_H_INCLUDED_ */

@@ -37,7 +37,12 @@ typedef struct {
 } martech_schema_error_t;
 
 
-/* One thing that is wrong with a value. */
+/*
+ * One thing that is wrong with a value.  A member that may not be there is
+ * the node itself; of one that is missing the node is the object.  A schema
+ * "false" is told by the keyword that applies it ("properties", "items"), or
+ * by "false" if that is the root or a reference.
+ */
 typedef struct {
     uint32_t       node;                 /* of the instance's tape */
     const char    *rule;                 /* the keyword: "type", "required" */
@@ -77,27 +82,35 @@ typedef enum {
 
 
 /*
- * Compiles the schema at a node.  The tape and its text may go afterwards.
- * NULL without memory or if the schema is wrong; error says where.  References
- * go within the document, and to the meta-schemas of both drafts.  The caller
- * frees it.
+ * Compiles the schema at a node.  At most 65536 schemas and 128 MiB; keywords
+ * of no draft are ignored, as is an unknown "format".  The tape and its text
+ * may go afterwards.  NULL without memory or if the schema is wrong; error
+ * says where.  References go within the document, and to the meta-schemas of
+ * both drafts.  The caller frees it.
  */
 martech_schema_t *martech_schema_compile(const martech_json_tape_t *tape,
     uint32_t node, const martech_schema_options_t *options,
     martech_schema_error_t *error) MARTECH_MUST_CHECK;
 void martech_schema_free(martech_schema_t *schema);
 
-/* Evaluates a value. */
+/*
+ * Evaluates a value.  Violations are noted in the order of the value, those
+ * of one node in the order in which they were found; inside "anyOf", "oneOf",
+ * "not", "if" and "contains" none is.  The recursion ends at 2048 schemas
+ * within each other, which is MARTECH_SCHEMA_LIMIT, too.
+ */
 martech_schema_verdict_t martech_schema_check(const martech_schema_t *schema,
     const martech_json_tape_t *tape, uint32_t node,
     martech_schema_run_t *run) MARTECH_MUST_CHECK;
 
 /*
- * The members that the schema's root names in "properties", in its order.
- * _name is that of one of them.  _property is the place of the name of a
- * member of an instance; MARTECH_SCHEMA_MATCHED if only "patternProperties"
- * or "additionalProperties" with a schema of its own (an object) know it, and
- * MARTECH_SCHEMA_UNKNOWN if nothing does.
+ * The members that the schema's root names in "properties", in its order,
+ * those of schemas that it refers to or combines with ("$ref", "allOf",
+ * "anyOf", "oneOf", "if") behind them, each once.  _name is that of one of
+ * them.  _property is the place of the name of a member of an instance;
+ * MARTECH_SCHEMA_MATCHED if only "patternProperties" or "additionalProperties"
+ * with a schema of its own (an object) know it, and MARTECH_SCHEMA_UNKNOWN if
+ * nothing does.
  */
 #define MARTECH_SCHEMA_MATCHED  -2
 #define MARTECH_SCHEMA_UNKNOWN  -1

@@ -9,8 +9,14 @@
  *     source      who may send: write keys
  *     request     what request line and headers decide
  *     collect     CONTENT phase: body, events, verdicts
+ *     event       one event, step by step: see ngx_http_martech_collect.h
+ *     drop        rules for bots and internal traffic
+ *     consent     who may be stored; consent_conf, signal
+ *     privacy     what of it; privacy_conf
  *     ctx         what we know of a request, until the log
  *     body        the body as one slice
+ *     plan        what the tracking plan says of an event: see
+ *                 ngx_http_martech_plan.h
  *     command     XADD as bytes
  *     answer      what the client is told
  *     park        a request that waits for its events to be safe
@@ -51,10 +57,13 @@
 
 #include "martech.h"
 #include "martech_json.h"
+#include "martech_consent.h"
 #include "martech_event.h"
+#include "martech_privacy.h"
 #include "martech_shard.h"
 
 #include "ngx_http_martech_net.h"
+#include "ngx_http_martech_plan.h"
 #include "ngx_http_martech_resp.h"
 #include "ngx_http_martech_segment.h"
 #include "ngx_http_martech_store.h"
@@ -93,6 +102,7 @@ typedef enum {
     NGX_HTTP_MARTECH_COUNT_RECEIVED,       /* events: the sum of those below */
     NGX_HTTP_MARTECH_COUNT_STORED,
     NGX_HTTP_MARTECH_COUNT_SPOOLED,
+    NGX_HTTP_MARTECH_COUNT_QUARANTINED,    /* of stored and replayed ones */
     NGX_HTTP_MARTECH_COUNT_REJECTED,       /* by reason: rejected[] */
     NGX_HTTP_MARTECH_COUNT_DROPPED,        /* by reason: dropped[] */
     NGX_HTTP_MARTECH_COUNT_BYTES,          /* of bodies */
@@ -112,6 +122,7 @@ typedef enum {
     NGX_HTTP_MARTECH_COUNT_SPOOL_TAKEN,    /* by another master */
     NGX_HTTP_MARTECH_COUNT_SPOOL_WRITES,   /* batches */
     NGX_HTTP_MARTECH_COUNT_SPOOL_ERRORS,   /* of the disk */
+    NGX_HTTP_MARTECH_COUNT_SIGNALS_LONG,   /* of consent, not read */
     NGX_HTTP_MARTECH_COUNTERS
 } ngx_http_martech_counter_e;
 
@@ -133,9 +144,16 @@ typedef enum {
     NGX_HTTP_MARTECH_DROPPED_UNAVAILABLE = 0,     /* its client was told */
     NGX_HTTP_MARTECH_DROPPED_KILLED,       /* died with its worker */
     NGX_HTTP_MARTECH_DROPPED_LEFT,         /* its worker had to leave */
+    NGX_HTTP_MARTECH_DROPPED_CONSENT,      /* its person has denied it */
     NGX_HTTP_MARTECH_DROPPED_REASONS
 } ngx_http_martech_dropped_e;
 
+
+/* Reasons of martech_drop: of a configuration, and with those of former
+   ones; what is more counts as the last. */
+#define NGX_HTTP_MARTECH_DROPS_MAX    16
+#define NGX_HTTP_MARTECH_DROP_SLOTS   64
+#define NGX_HTTP_MARTECH_DROP_LEN     32
 
 #define NGX_HTTP_MARTECH_ACK_BUCKETS  10
 
@@ -147,6 +165,7 @@ typedef struct {
     uint64_t       rejected[NGX_HTTP_MARTECH_REASONS];    /* events */
     uint64_t       refused[NGX_HTTP_MARTECH_REASONS];     /* requests */
     uint64_t       dropped[NGX_HTTP_MARTECH_DROPPED_REASONS];     /* events */
+    uint64_t       drops[NGX_HTTP_MARTECH_DROP_SLOTS];    /* by the rules */
     uint64_t       errors[NGX_HTTP_MARTECH_REDIS_CLASSES];
     uint64_t       ack_ms[NGX_HTTP_MARTECH_ACK_BUCKETS];
 } ngx_http_martech_stats_t;
@@ -167,6 +186,8 @@ typedef struct {
 typedef struct {
     ngx_str_t      name;
     ngx_str_t      head;                   /* "$3\r\nsrc\r\n$..." of XADD */
+    ngx_str_t      quarantine;             /* the same for the quarantine */
+    ngx_uint_t     number;                 /* in its set */
     unsigned       client:1;               /* kind=client */
 } ngx_http_martech_source_t;
 
@@ -178,6 +199,7 @@ typedef struct {
 } ngx_http_martech_sources_t;
 
 
+typedef struct ngx_http_martech_scratch_s  ngx_http_martech_scratch_t;
 typedef struct ngx_http_martech_slot_s    ngx_http_martech_slot_t;
 typedef struct ngx_http_martech_node_s    ngx_http_martech_node_t;
 typedef struct ngx_http_martech_spool_s   ngx_http_martech_spool_t;
@@ -255,6 +277,7 @@ typedef struct {
     unsigned                   asked:1;    /* ... and is not answered yet */
     unsigned                   refused:1;  /* of a replay: sent again later */
     unsigned                   moves:5;    /* in a row */
+    unsigned                   quarantined:1;      /* that is where it goes */
 } ngx_http_martech_record_t;
 
 
@@ -356,7 +379,7 @@ typedef struct {
 typedef struct ngx_http_martech_main_conf_s  ngx_http_martech_main_conf_t;
 
 
-#define NGX_HTTP_MARTECH_TOTALS       7
+#define NGX_HTTP_MARTECH_TOTALS       8
 #define NGX_HTTP_MARTECH_TOTALS_SIZE  1024       /* bytes of the command */
 
 
@@ -393,7 +416,8 @@ struct ngx_http_martech_worker_s {
 
     martech_json_tape_t              tape;         /* scratch, reused */
     uint32_t                         tape_size;    /* nodes allocated */
-    uint64_t                         random[2];    /* state, see collect */
+    uint64_t                         random[2];    /* state, see event */
+    ngx_http_martech_scratch_t      *scratch;      /* for one event */
 
     ngx_http_martech_node_t         *nodes;
     ngx_uint_t                       nnodes;       /* places in nodes */
@@ -401,6 +425,7 @@ struct ngx_http_martech_worker_s {
     ngx_uint_t                       seed;         /* next address to try */
     ngx_http_martech_sentinel_t      sentinel;
     u_char                          *replies;      /* what was just read */
+    ngx_http_martech_plan_work_t    *plan;         /* NULL: there is none */
 
     ngx_http_martech_spool_t        *spool;        /* NULL: none configured */
     ngx_http_martech_replay_t       *replay;
@@ -430,12 +455,18 @@ struct ngx_http_martech_main_conf_s {
     ngx_uint_t                       shards;
     ngx_str_t                       *heads;        /* "*11\r\n$4\r\nXADD..."
                                                       by shard */
+    ngx_str_t                       *quarantine_heads;     /* likewise */
+    ngx_uint_t                       quarantine;   /* entries of a shard */
+    ngx_http_martech_plans_t         plans;
     ngx_str_t                        wait;         /* WAIT as bytes, or
                                                       empty */
     size_t                           buffer;
     ngx_http_martech_spool_conf_t    spool;
     ngx_uint_t                       collects;     /* locations that take */
     ngx_uint_t                       pages;        /* locations of status */
+    ngx_str_t                        drops[NGX_HTTP_MARTECH_DROPS_MAX];
+                                                   /* reasons, by number */
+    ngx_uint_t                       ndrops;
     ngx_int_t                        request_id;   /* variable index, or
                                                       NGX_ERROR: not used */
     ngx_shm_zone_t                  *zone;
@@ -443,6 +474,95 @@ struct ngx_http_martech_main_conf_s {
     ngx_http_martech_worker_t       *worker;
     unsigned                         failed:1;     /* there is no memory */
 };
+
+
+/* A rule of martech_drop. */
+typedef struct {
+    ngx_http_complex_value_t     value;
+    ngx_uint_t                   number;           /* in mmcf->drops */
+} ngx_http_martech_drop_t;
+
+
+typedef enum {
+    NGX_HTTP_MARTECH_CONSENT_TAG = 0,
+    NGX_HTTP_MARTECH_CONSENT_DROP,
+    NGX_HTTP_MARTECH_CONSENT_ANONYMIZE
+} ngx_http_martech_consent_policy_e;
+
+
+typedef enum {
+    NGX_HTTP_MARTECH_CARRIER_NONE = 0,     /* the event itself */
+    NGX_HTTP_MARTECH_CARRIER_HEADER,
+    NGX_HTTP_MARTECH_CARRIER_COOKIE,
+    NGX_HTTP_MARTECH_CARRIER_ARG,
+    NGX_HTTP_MARTECH_CARRIER_VALUE
+} ngx_http_martech_carrier_e;
+
+
+#define NGX_HTTP_MARTECH_SIGNALS_MAX  16
+
+
+/* A signal of martech_consent and where it stands. */
+typedef struct {
+    martech_consent_signal_t     signal;
+    ngx_http_martech_carrier_e   carrier;
+    ngx_str_t                    name;             /* a header's in lower
+                                                      case */
+    ngx_http_complex_value_t     value;
+} ngx_http_martech_signal_t;
+
+
+/* One martech_consent. */
+typedef struct {
+    ngx_http_martech_consent_policy_e  policy;
+    uint8_t                      require;          /* purposes */
+    uint8_t                      granted;          /* by default */
+    ngx_http_complex_value_t    *value;            /* that says it, or NULL */
+    uint8_t                      gpc;              /* what GPC denies, 0: the
+                                                      usual ones */
+    uint8_t                      dnt;
+    ngx_uint_t                   nsignals;
+    ngx_http_martech_signal_t    signals[NGX_HTTP_MARTECH_SIGNALS_MAX];
+    unsigned                     log:1;            /* denied requests, too */
+    unsigned                     event:1;          /* an event may say it */
+} ngx_http_martech_consent_conf_t;
+
+
+/* What the signals of a request say, by their number. */
+typedef struct {
+    martech_consent_t            says[NGX_HTTP_MARTECH_SIGNALS_MAX];
+    uint8_t                      granted;          /* by default */
+    martech_consent_decision_t   decision;         /* without an event */
+    unsigned                     denied:1;         /* by it */
+} ngx_http_martech_consent_t;
+
+
+typedef enum {
+    NGX_HTTP_MARTECH_REDACT_POINTER = 0,
+    NGX_HTTP_MARTECH_REDACT_NAME,
+    NGX_HTTP_MARTECH_REDACT_NAME_REGEX,
+    NGX_HTTP_MARTECH_REDACT_VALUE,
+    NGX_HTTP_MARTECH_REDACT_PATTERN,
+    NGX_HTTP_MARTECH_REDACT_PERSONAL
+} ngx_http_martech_redact_e;
+
+
+/* One martech_redact, of a pattern: one name of it. */
+typedef struct {
+    ngx_http_martech_redact_e    what;
+    ngx_str_t                    text;
+    martech_redact_t             how;
+} ngx_http_martech_redact_t;
+
+
+/* The directives of privacy as they stand; made into rules by the merge. */
+typedef struct {
+    ngx_array_t                 *redact;   /* ngx_http_martech_redact_t */
+    ngx_array_t                 *scrub;    /* ngx_str_t; empty: off */
+    ngx_str_t                    key;      /* content of the file */
+    ngx_uint_t                   ip;       /* martech_keep_t */
+    ngx_uint_t                   agent;
+} ngx_http_martech_privacy_conf_t;
 
 
 #define NGX_HTTP_MARTECH_LIMITS  8
@@ -453,9 +573,17 @@ typedef struct {
     ngx_uint_t                   status;
     ngx_uint_t                   ack;
     ngx_int_t                    retry_after;      /* seconds */
+    ngx_array_t                 *plans;            /* rules, NULL: none */
+    ngx_http_martech_plan_use_t *uses;             /* by source, or NULL */
     ngx_int_t                    limit_values[NGX_HTTP_MARTECH_LIMITS];
     martech_limits_t             limits;
     ngx_http_martech_sources_t  *sources;          /* NULL: no key needed */
+    ngx_array_t                 *drops;            /* rules, NULL: none */
+    ngx_array_t                 *categories;       /* of consent */
+    ngx_http_martech_consent_conf_t  *consent;     /* NULL: off */
+    martech_consent_rules_t      consent_rules;
+    ngx_http_martech_privacy_conf_t  redact;
+    martech_privacy_t           *privacy;          /* NULL: nothing to do */
 } ngx_http_martech_loc_conf_t;
 
 
@@ -463,7 +591,9 @@ typedef struct {
 typedef struct {
     uint32_t      index;
     martech_rc_t  rc;
-    const char   *field;                   /* static, JSON pointer */
+    const char   *field;                   /* JSON pointer, static or in the
+                                              request's pool */
+    const char   *rule;                    /* of the plan, or NULL; static */
     ngx_str_t     message_id;              /* request's pool */
 } ngx_http_martech_refusal_t;
 
@@ -476,7 +606,8 @@ typedef enum {
     NGX_HTTP_MARTECH_VERDICT_REJECTED,
     NGX_HTTP_MARTECH_VERDICT_REFUSED,      /* the request, not its events */
     NGX_HTTP_MARTECH_VERDICT_UNAVAILABLE,
-    NGX_HTTP_MARTECH_VERDICT_PENDING       /* ended before the outcome */
+    NGX_HTTP_MARTECH_VERDICT_PENDING,      /* ended before the outcome */
+    NGX_HTTP_MARTECH_VERDICT_DROPPED       /* accepted, and nothing stored */
 } ngx_http_martech_verdict_e;
 
 
@@ -490,7 +621,15 @@ typedef struct {
     ngx_uint_t                   accepted;
     ngx_str_t                    message_id;       /* of the first event */
     ngx_array_t                 *refusals;
+    ngx_http_martech_consent_t  *consent;          /* NULL: not configured */
+    uint8_t                      granted;          /* of all its events */
+    ngx_http_request_t          *quiet;            /* it, while nothing of it
+                                                      may be logged; set by
+                                                      _ctx_quiet() only */
+    ngx_log_handler_pt           log_handler;      /* NGINX's meanwhile */
     unsigned                     spooled:1;        /* not all in Redis yet */
+    unsigned                     denied:1;         /* the person has, for one
+                                                      event at least */
 } ngx_http_martech_ctx_t;
 
 
@@ -533,8 +672,15 @@ u_char *ngx_http_martech_conf_value(ngx_str_t *param, const char *name,
 char *ngx_http_martech_conf_invalid(ngx_conf_t *cf, ngx_str_t *value,
     const char *allowed);
 
+/*
+ * Reads a file at configuration time, relative to the configuration's folder.
+ * _read: a small one, into the pool of the configuration.  _load: at most max
+ * bytes, into any pool; *path becomes the full name.
+ */
 ngx_int_t ngx_http_martech_conf_read(ngx_conf_t *cf, ngx_str_t *path,
     ngx_str_t *content);
+ngx_int_t ngx_http_martech_conf_load(ngx_conf_t *cf, ngx_pool_t *pool,
+    ngx_str_t *path, size_t max, ngx_str_t *content);
 
 /* source */
 char *ngx_http_martech_source(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
@@ -562,11 +708,130 @@ ngx_uint_t ngx_http_martech_request(ngx_http_request_t *r,
     ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_ctx_t *ctx);
 
 /*
+ * plan_conf: the directives, what a location inherits, and what is made of all
+ * of it at the end of the configuration.
+ */
+char *ngx_http_martech_plan(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_martech_quarantine(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_martech_plan_merge(ngx_conf_t *cf,
+    ngx_http_martech_loc_conf_t *prev, ngx_http_martech_loc_conf_t *conf);
+ngx_int_t ngx_http_martech_plan_prepare(ngx_conf_t *cf,
+    ngx_http_martech_main_conf_t *mmcf);
+
+/*
+ * plan: checks an accepted event, counts what is found, and adds to edits the
+ * name that the plan has for it.  denied: its person has denied what is
+ * needed, so nothing of it may be noted.  NGX_OK: it goes on, as action says
+ * (MARTECH_PLAN_REJECT: it is to be refused, with ev->field and rule);
+ * NGX_ERROR: there is no memory.
+ */
+ngx_int_t ngx_http_martech_plan_init(ngx_http_martech_worker_t *worker);
+ngx_int_t ngx_http_martech_plan_event(ngx_http_request_t *r,
+    ngx_http_martech_ctx_t *ctx, martech_event_t *ev, martech_edits_t *edits,
+    ngx_uint_t denied, ngx_http_martech_judgement_t *judgement);
+
+/*
+ * quality: _zone asks for the memory of a plan's counters; _count adds the
+ * event that was checked last; _get reads a counter, _fields is the number of
+ * those for fields in a row.
+ */
+ngx_int_t ngx_http_martech_quality_zone(ngx_conf_t *cf,
+    ngx_http_martech_plan_t *plan);
+void ngx_http_martech_quality_count(ngx_http_martech_plan_work_t *work,
+    const ngx_http_martech_plan_use_t *use, const martech_event_t *ev);
+uint64_t ngx_http_martech_quality_get(const ngx_http_martech_plan_t *plan,
+    ngx_uint_t source, ngx_uint_t row, ngx_uint_t column);
+unsigned ngx_http_martech_quality_fields(const ngx_http_martech_plan_t *plan,
+    ngx_uint_t row);
+
+/* The name of a row: of an event of the plan, or "(unplanned)". */
+martech_str_t ngx_http_martech_quality_name(
+    const ngx_http_martech_plan_t *plan, ngx_uint_t row, const char **type);
+
+/* violations: a ring of the last ones; _json writes it as an array */
+ngx_int_t ngx_http_martech_violations_zone(ngx_conf_t *cf,
+    ngx_http_martech_plans_t *plans);
+void ngx_http_martech_violations_note(ngx_http_martech_worker_t *worker,
+    const ngx_http_martech_plan_use_t *use, const martech_event_t *ev);
+size_t ngx_http_martech_violations_size(void);
+ngx_int_t ngx_http_martech_violations_json(ngx_pool_t *pool,
+    ngx_http_martech_plans_t *plans, martech_json_writer_t *w);
+
+/*
+ * quality_page: _json writes the array of plans and sources, which needs _size
+ * bytes; _page makes the page of "?plan=", NGX_DECLINED: there is no such
+ * plan.  quality_metrics: Prometheus text as a chain, empty without plans.
+ */
+size_t ngx_http_martech_quality_size(ngx_http_martech_plans_t *plans);
+void ngx_http_martech_quality_json(ngx_http_martech_plans_t *plans,
+    martech_json_writer_t *w);
+ngx_int_t ngx_http_martech_quality_page(ngx_http_request_t *r,
+    ngx_http_martech_plans_t *plans, ngx_str_t *name, ngx_str_t *page);
+ngx_int_t ngx_http_martech_quality_metrics(ngx_pool_t *pool,
+    ngx_http_martech_plans_t *plans, ngx_chain_t **out, size_t *len);
+
+/*
  * ctx: our context of a request, or NULL.  It outlives an internal redirect,
  * unlike what ngx_http_get_module_ctx() returns.
  */
 ngx_http_martech_ctx_t *ngx_http_martech_ctx(ngx_http_request_t *r);
 ngx_http_martech_ctx_t *ngx_http_martech_ctx_create(ngx_http_request_t *r);
+
+/*
+ * From now on nothing of a request is logged: no line of an access log, and no
+ * client in a line of the error log.  Or (on = 0) it is again.
+ */
+void ngx_http_martech_ctx_quiet(ngx_http_request_t *r,
+    ngx_http_martech_ctx_t *ctx, ngx_uint_t on);
+
+/* drop: the directive; the rule that holds for a request, or NULL */
+char *ngx_http_martech_drop(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+ngx_http_martech_drop_t *ngx_http_martech_drop_request(ngx_http_request_t *r,
+    ngx_http_martech_loc_conf_t *mlcf);
+
+/* consent_conf: the directives, and what a location inherits */
+char *ngx_http_martech_consent(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_martech_consent_category(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_martech_consent_merge(ngx_conf_t *cf,
+    ngx_http_martech_loc_conf_t *prev, ngx_http_martech_loc_conf_t *conf);
+
+/*
+ * consent: reads the signals of a request and sets ctx->consent, if consent is
+ * configured.  NGX_ERROR: there is no memory.
+ */
+ngx_int_t ngx_http_martech_consent_request(ngx_http_request_t *r,
+    ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_ctx_t *ctx);
+
+/* signal: its value in a request; NGX_DECLINED: it has none. */
+ngx_int_t ngx_http_martech_signal_value(ngx_http_request_t *r,
+    ngx_http_martech_signal_t *signal, martech_str_t *value);
+
+/* privacy_conf: the directives, and what a location makes of them */
+char *ngx_http_martech_redact(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_martech_redact_key(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_martech_scrub_url(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_martech_ip(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_martech_user_agent(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+void ngx_http_martech_privacy_create(ngx_http_martech_privacy_conf_t *redact);
+char *ngx_http_martech_privacy_merge(ngx_conf_t *cf,
+    ngx_http_martech_loc_conf_t *prev, ngx_http_martech_loc_conf_t *conf);
+
+/*
+ * plan: checks an accepted event, counts what is found, and adds to edits the
+ * name that the plan has for it.  denied: its person has denied what is
+ * needed, so nothing of it may be noted.  NGX_OK: it goes on, as action says
+ * (MARTECH_PLAN_REJECT: it is to be refused with pointer and rule); NGX_ERROR:
+ * there is no memory.
+ */
+ngx_int_t ngx_http_martech_plan_event(ngx_http_request_t *r,
+    ngx_http_martech_ctx_t *ctx, martech_event_t *ev, martech_edits_t *edits,
+    ngx_uint_t denied, ngx_http_martech_judgement_t *judgement);
 
 /*
  * command: _frame is the room around a checked event, given the constant parts
@@ -837,6 +1102,15 @@ uint64_t ngx_http_martech_stats_gauge(ngx_shm_zone_t *zone,
 
 ngx_http_martech_shared_totals_t *ngx_http_martech_stats_totals(
     ngx_shm_zone_t *zone);
+
+/*
+ * The slot of a reason of martech_drop by its number in the configuration; and
+ * the name of a slot, NULL if it is free.
+ */
+ngx_uint_t ngx_http_martech_stats_drop(ngx_shm_zone_t *zone,
+    ngx_uint_t number);
+const char *ngx_http_martech_stats_drop_name(ngx_shm_zone_t *zone,
+    ngx_uint_t slot);
 
 /* 1 if a block of a process may be taken: there is none, it is us, or dead. */
 ngx_uint_t ngx_http_martech_stats_free(ngx_atomic_uint_t pid);

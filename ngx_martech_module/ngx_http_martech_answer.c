@@ -14,7 +14,11 @@
 
 
 #define NGX_HTTP_MARTECH_PROBLEM_SIZE  1024
-#define NGX_HTTP_MARTECH_ENTRY_SIZE    320      /* of a refusal, without id */
+#define NGX_HTTP_MARTECH_ENTRY_SIZE    400      /* of a refusal, without id
+                                                   and pointer */
+
+/* "/batch/", a number, a pointer in the event */
+#define NGX_HTTP_MARTECH_ANSWER_POINTER  (64 + NGX_HTTP_MARTECH_POINTER_MAX)
 
 
 typedef struct {
@@ -162,7 +166,13 @@ ngx_http_martech_answer_events(ngx_http_request_t *r)
 
     mlcf = ngx_http_get_module_loc_conf(r, ngx_http_martech_module);
 
-    if (mlcf->ack == NGX_HTTP_MARTECH_ACK_MEMORY) {
+    if (ctx->verdict == NGX_HTTP_MARTECH_VERDICT_DROPPED) {
+
+        /* there is no event that anybody could have */
+
+        rc = NGX_OK;
+
+    } else if (mlcf->ack == NGX_HTTP_MARTECH_ACK_MEMORY) {
         rc = ngx_http_martech_answer_header(r, "X-Martech-Ack", "memory", 6);
 
     } else if (ctx->spooled) {
@@ -303,7 +313,8 @@ static void
 ngx_http_martech_answer_refusals(ngx_http_request_t *r,
     martech_json_writer_t *w)
 {
-    u_char                       pointer[64], *p;
+    u_char                       pointer[NGX_HTTP_MARTECH_ANSWER_POINTER], *p,
+                                *last;
     ngx_uint_t                   i;
     ngx_http_martech_ctx_t      *ctx;
     ngx_http_martech_refusal_t  *refusal;
@@ -334,11 +345,16 @@ ngx_http_martech_answer_refusals(ngx_http_request_t *r,
             p = ngx_sprintf(p, "/batch/%uD", refusal[i].index);
         }
 
-        p = ngx_snprintf(p, pointer + sizeof(pointer) - p, "%s",
-                         refusal[i].field);
+        last = pointer + sizeof(pointer);
+        p = ngx_slprintf(p, last, "%s", refusal[i].field);
 
         martech_json_name(w, "pointer");
         martech_json_string(w, pointer, p - pointer);
+
+        if (refusal[i].rule) {
+            martech_json_name(w, "rule");
+            martech_json_cstring(w, refusal[i].rule);
+        }
 
         martech_json_name(w, "detail");
         martech_json_cstring(w, martech_rc_text(refusal[i].rc));
@@ -364,7 +380,8 @@ ngx_http_martech_answer_size(ngx_http_martech_ctx_t *ctx)
 
         /* a byte becomes six in an escape */
 
-        size += NGX_HTTP_MARTECH_ENTRY_SIZE + 6 * refusal[i].message_id.len;
+        size += NGX_HTTP_MARTECH_ENTRY_SIZE + 6 * refusal[i].message_id.len
+                + 6 * ngx_strlen(refusal[i].field);
     }
 
     return size;

@@ -5,32 +5,14 @@
  * CONTENT phase: from a body to records in the buffer, in one go and without
  * waiting for anything, so that no slice of the body is needed afterwards.
  *
- * An event is built where it will be sent from: its place in the buffer is
- * reserved by an upper bound, the command is written in front of it, and only
- * the digits of its length come last.
+ * What happens to one event is in ngx_http_martech_event.c.
  */
 
 
-#include "ngx_http_martech.h"
+#include "ngx_http_martech_collect.h"
 
 
 #define NGX_HTTP_MARTECH_TAPE_MIN  4096          /* nodes, 96 KiB */
-
-/* One request between its body and its answer. */
-typedef struct {
-    ngx_http_request_t            *r;
-    ngx_http_martech_ctx_t        *ctx;
-    ngx_http_martech_loc_conf_t   *mlcf;
-    ngx_http_martech_main_conf_t  *mmcf;
-    ngx_http_martech_worker_t     *worker;
-    ngx_http_martech_slot_t       *slot;         /* NULL: memory is enough */
-    size_t                         bytes;        /* asked of the buffer */
-    ngx_queue_t                    records;      /* of this request */
-    u_char                         request_id[32];
-    martech_batch_t                batch;
-    martech_facts_t                facts;
-} ngx_http_martech_collect_t;
-
 
 static void ngx_http_martech_collect_body(ngx_http_request_t *r);
 static ngx_int_t ngx_http_martech_collect_request(
@@ -45,15 +27,6 @@ static void ngx_http_martech_collect_trace(ngx_http_martech_collect_t *mc);
 static ngx_int_t ngx_http_martech_collect_events(
     ngx_http_martech_collect_t *mc);
 static void ngx_http_martech_collect_discard(ngx_http_martech_collect_t *mc);
-static ngx_int_t ngx_http_martech_collect_event(
-    ngx_http_martech_collect_t *mc, uint32_t node, uint32_t index);
-static uint64_t ngx_http_martech_collect_random(
-    ngx_http_martech_worker_t *worker);
-static ngx_int_t ngx_http_martech_collect_id(ngx_http_martech_collect_t *mc,
-    martech_event_t *ev);
-static ngx_int_t ngx_http_martech_collect_refusal(
-    ngx_http_martech_collect_t *mc, uint32_t index, martech_rc_t rc,
-    martech_event_t *ev);
 static ngx_int_t ngx_http_martech_collect_park(
     ngx_http_martech_collect_t *mc);
 static void ngx_http_martech_collect_submit(ngx_http_martech_collect_t *mc);
@@ -96,6 +69,12 @@ ngx_http_martech_collect_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    /* before anything may be said of the request */
+
+    if (ngx_http_martech_consent_request(r, mlcf, ctx) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     reason = ngx_http_martech_request(r, mlcf, ctx);
 
     if (reason == MARTECH_OK && !ngx_http_martech_redis_accepts(worker)) {
@@ -124,6 +103,9 @@ ngx_http_martech_collect_body(ngx_http_request_t *r)
 
     mc.r = r;
     mc.slot = NULL;
+    mc.stored = 0;
+    mc.denied = 0;
+    mc.drop = NULL;
     mc.bytes = 0;
     ngx_queue_init(&mc.records);
     mc.ctx = ngx_http_martech_ctx(r);
@@ -187,6 +169,9 @@ ngx_http_martech_collect_request(ngx_http_martech_collect_t *mc)
     }
 
     ngx_http_martech_collect_facts(mc);
+    ngx_http_martech_privacy_facts(mc);
+
+    mc->drop = ngx_http_martech_drop_request(mc->r, mc->mlcf);
 
     return ngx_http_martech_collect_events(mc);
 }
@@ -293,22 +278,26 @@ ngx_http_martech_collect_facts(ngx_http_martech_collect_t *mc)
     ngx_http_martech_collect_request_id(mc);
     ngx_http_martech_collect_trace(mc);
 
-    if (!mc->ctx->source->client) {
-        return;
-    }
+    ngx_str_null(&mc->ip);
+    ngx_str_null(&mc->agent);
 
     addr = &mc->r->connection->addr_text;
 
     if (mc->r->connection->sockaddr->sa_family != AF_UNIX) {
-        facts->ip.data = addr->data;
-        facts->ip.len = addr->len;
+        mc->ip.data = addr->data;
+        mc->ip.len = addr->len;
     }
 
     agent = mc->r->headers_in.user_agent;
 
     if (agent) {
-        facts->user_agent.data = agent->value.data;
-        facts->user_agent.len = agent->value.len;
+        mc->agent.data = agent->value.data;
+        mc->agent.len = agent->value.len;
+    }
+
+    if (mc->ctx->source->client) {
+        facts->ip = mc->ip;
+        facts->user_agent = mc->agent;
     }
 }
 
@@ -343,7 +332,7 @@ ngx_http_martech_collect_request_id(ngx_http_martech_collect_t *mc)
     for (i = 0; i < sizeof(mc->request_id); i++) {
 
         if (i % 16 == 0) {
-            n = ngx_http_martech_collect_random(mc->worker);
+            n = ngx_http_martech_event_random(mc->worker);
         }
 
         mc->request_id[i] = hex[n & 0x0f];
@@ -414,7 +403,7 @@ ngx_http_martech_collect_events(ngx_http_martech_collect_t *mc)
     node = mc->batch.first;
 
     for (i = 0; i < mc->batch.count; i++) {
-        rc = ngx_http_martech_collect_event(mc, node, i);
+        rc = ngx_http_martech_event(mc, node, i);
 
         if (rc != NGX_OK) {
 
@@ -432,6 +421,13 @@ ngx_http_martech_collect_events(ngx_http_martech_collect_t *mc)
         }
 
         node = worker->tape.nodes[node].next;
+    }
+
+    if (mc->ctx->quiet && !mc->ctx->denied) {
+
+        /* its events have granted what the request had denied */
+
+        ngx_http_martech_ctx_quiet(mc->r, mc->ctx, 0);
     }
 
     return ngx_http_martech_collect_park(mc);
@@ -458,181 +454,6 @@ ngx_http_martech_collect_discard(ngx_http_martech_collect_t *mc)
 }
 
 
-/*
- * One event: into the buffer, or onto the list of refusals.  NGX_BUSY: there
- * is no room now, or no hope; NGX_DECLINED: the request is too large for the
- * buffer.
- */
-
-static ngx_int_t
-ngx_http_martech_collect_event(ngx_http_martech_collect_t *mc, uint32_t node,
-    uint32_t index)
-{
-    size_t                      bound, frame, len;
-    u_char                     *p;
-    uint64_t                    hash;
-    ngx_str_t                  *head;
-    ngx_uint_t                  shard;
-    martech_rc_t                rc;
-    martech_event_t             ev;
-    ngx_http_martech_record_t  *record;
-    ngx_http_martech_worker_t  *worker;
-
-    worker = mc->worker;
-
-    mc->facts.random[0] = ngx_http_martech_collect_random(worker);
-    mc->facts.random[1] = ngx_http_martech_collect_random(worker);
-
-    rc = martech_event_check(&ev, &mc->batch, node, &mc->facts,
-                             &mc->mlcf->limits);
-
-    if (index == 0 && ngx_http_martech_collect_id(mc, &ev) != NGX_OK) {
-        return NGX_BUSY;
-    }
-
-    if (rc != MARTECH_OK) {
-        return ngx_http_martech_collect_refusal(mc, index, rc, &ev);
-    }
-
-    hash = martech_shard_hash(ev.identity);
-    shard = (ngx_uint_t) (hash % mc->mmcf->shards);
-    head = &mc->mmcf->heads[shard];
-
-    if (!ngx_http_martech_redis_takes(worker, shard)) {
-        return NGX_BUSY;
-    }
-
-    bound = martech_event_bound(&mc->batch, node, &mc->facts);
-
-    frame = ngx_http_martech_command_frame(head, &mc->ctx->source->head, &ev);
-
-    if (mc->bytes + frame + bound > worker->buffer.size_max / 2) {
-        return NGX_DECLINED;
-    }
-
-    p = ngx_http_martech_buffer_reserve(&worker->buffer, frame + bound,
-                                        worker->log);
-    if (p == NULL) {
-        return NGX_BUSY;
-    }
-
-    len = ngx_http_martech_command_write(p, head, &mc->ctx->source->head, &ev,
-                                         bound);
-
-    record = ngx_http_martech_buffer_commit(&worker->buffer, len);
-
-    record->hash = hash;
-    record->shard = (uint16_t) shard;
-    record->head = (uint16_t) head->len;
-
-    ngx_queue_insert_tail(&mc->records, &record->queue);
-    worker->live++;
-
-    if (mc->slot) {
-        ngx_http_martech_park_add(mc->slot, record);
-    }
-
-    mc->bytes += len;
-    mc->ctx->accepted++;
-
-    return NGX_OK;
-}
-
-
-/*
- * xorshift128+, seeded from the kernel.  Ids must be unique; nothing depends
- * on nobody guessing the next.
- */
-
-static uint64_t
-ngx_http_martech_collect_random(ngx_http_martech_worker_t *worker)
-{
-    uint64_t  a, b;
-
-    a = worker->random[0];
-    b = worker->random[1];
-
-    worker->random[0] = b;
-
-    a ^= a << 23;
-    worker->random[1] = a ^ b ^ (a >> 18) ^ (b >> 5);
-
-    return worker->random[1] + b;
-}
-
-
-/* Keeps the first event's id for the log; it may point into the body. */
-
-static ngx_int_t
-ngx_http_martech_collect_id(ngx_http_martech_collect_t *mc,
-    martech_event_t *ev)
-{
-    ngx_str_t  *id;
-
-    if (ev->message_id.len == 0) {
-        return NGX_OK;
-    }
-
-    id = &mc->ctx->message_id;
-
-    id->data = ngx_pnalloc(mc->r->pool, ev->message_id.len);
-
-    if (id->data == NULL) {
-        return NGX_ERROR;
-    }
-
-    id->len = ev->message_id.len;
-    ngx_memcpy(id->data, ev->message_id.data, id->len);
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_martech_collect_refusal(ngx_http_martech_collect_t *mc,
-    uint32_t index, martech_rc_t rc, martech_event_t *ev)
-{
-    ngx_http_martech_ctx_t      *ctx;
-    ngx_http_martech_refusal_t  *refusal;
-
-    ctx = mc->ctx;
-
-    if (ctx->refusals == NULL) {
-        ctx->refusals = ngx_array_create(mc->r->pool, 4,
-                                         sizeof(ngx_http_martech_refusal_t));
-        if (ctx->refusals == NULL) {
-            return NGX_BUSY;
-        }
-    }
-
-    refusal = ngx_array_push(ctx->refusals);
-
-    if (refusal == NULL) {
-        return NGX_BUSY;
-    }
-
-    refusal->index = index;
-    refusal->rc = rc;
-    refusal->field = ev->field;
-    refusal->message_id.len = 0;
-
-    if (ev->message_id.len > 0) {
-        refusal->message_id.data = ngx_pnalloc(mc->r->pool,
-                                               ev->message_id.len);
-
-        if (refusal->message_id.data == NULL) {
-            return NGX_BUSY;
-        }
-
-        refusal->message_id.len = ev->message_id.len;
-        ngx_memcpy(refusal->message_id.data, ev->message_id.data,
-                   ev->message_id.len);
-    }
-
-    return NGX_OK;
-}
-
-
 /* All events have been looked at: counts them, and waits or answers. */
 
 static ngx_int_t
@@ -652,11 +473,14 @@ ngx_http_martech_collect_park(ngx_http_martech_collect_t *mc)
     } else if (ctx->refusals) {
         ctx->verdict = NGX_HTTP_MARTECH_VERDICT_PARTIAL;
 
+    } else if (mc->stored == 0) {
+        ctx->verdict = NGX_HTTP_MARTECH_VERDICT_DROPPED;
+
     } else {
         ctx->verdict = NGX_HTTP_MARTECH_VERDICT_STORED;
     }
 
-    if (ctx->accepted > 0) {
+    if (mc->stored > 0) {
 
         if (mc->slot) {
             ngx_http_martech_park_close(worker, mc->slot);
@@ -695,13 +519,24 @@ ngx_http_martech_collect_submit(ngx_http_martech_collect_t *mc)
 static void
 ngx_http_martech_collect_count(ngx_http_martech_collect_t *mc)
 {
-    ngx_uint_t                   i;
+    ngx_uint_t                   i, n;
     ngx_http_martech_worker_t   *worker;
     ngx_http_martech_refusal_t  *refusal;
 
     worker = mc->worker;
 
     ngx_http_martech_count(worker, RECEIVED, mc->ctx->events);
+
+    ngx_http_martech_dropped(worker->stats, CONSENT, mc->denied);
+
+    if (mc->drop) {
+        n = mc->ctx->accepted - mc->stored - mc->denied;
+
+        ngx_http_martech_count(worker, DROPPED, n);
+
+        worker->stats->drops[ngx_http_martech_stats_drop(mc->mmcf->zone,
+                                                     mc->drop->number)] += n;
+    }
 
     if (mc->ctx->refusals == NULL) {
         return;

@@ -48,8 +48,8 @@ static ngx_http_martech_limit_t
 static char *ngx_http_martech_limit(ngx_conf_t *cf,
     ngx_http_martech_loc_conf_t *mlcf, ngx_str_t *value);
 static ngx_int_t ngx_http_martech_conf_request_id(ngx_conf_t *cf);
-static ngx_int_t ngx_http_martech_conf_heads(ngx_conf_t *cf,
-    ngx_http_martech_main_conf_t *mmcf);
+static ngx_str_t *ngx_http_martech_conf_heads(ngx_conf_t *cf,
+    ngx_http_martech_main_conf_t *mmcf, const char *key, ngx_uint_t max);
 static ngx_int_t ngx_http_martech_conf_wait(ngx_conf_t *cf,
     ngx_http_martech_main_conf_t *mmcf);
 
@@ -94,40 +94,50 @@ ngx_int_t
 ngx_http_martech_conf_read(ngx_conf_t *cf, ngx_str_t *path,
     ngx_str_t *content)
 {
-    ssize_t          n;
-    ngx_fd_t         fd;
-    ngx_str_t        name;
-    ngx_file_info_t  fi;
+    ngx_str_t  name;
 
     name = *path;
 
-    if (ngx_conf_full_name(cf->cycle, &name, 1) != NGX_OK) {
+    return ngx_http_martech_conf_load(cf, cf->pool, &name,
+                                      NGX_HTTP_MARTECH_FILE_MAX, content);
+}
+
+
+ngx_int_t
+ngx_http_martech_conf_load(ngx_conf_t *cf, ngx_pool_t *pool, ngx_str_t *path,
+    size_t max, ngx_str_t *content)
+{
+    ssize_t          n;
+    ngx_fd_t         fd;
+    ngx_file_info_t  fi;
+
+    if (ngx_conf_full_name(cf->cycle, path, 1) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    fd = ngx_open_file(name.data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+    fd = ngx_open_file(path->data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
 
     if (fd == NGX_INVALID_FILE) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           ngx_open_file_n " \"%V\" failed", &name);
+                           ngx_open_file_n " \"%V\" failed", path);
         return NGX_ERROR;
     }
 
     if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           ngx_fd_info_n " \"%V\" failed", &name);
+                           ngx_fd_info_n " \"%V\" failed", path);
         goto failed;
     }
 
-    if (!ngx_is_file(&fi) || ngx_file_size(&fi) > NGX_HTTP_MARTECH_FILE_MAX) {
+    if (!ngx_is_file(&fi) || ngx_file_size(&fi) > (off_t) max) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\" must be a file of at most %d bytes",
-                           &name, NGX_HTTP_MARTECH_FILE_MAX);
+                           "\"%V\" must be a file of at most %uz bytes",
+                           path, max);
         goto failed;
     }
 
     content->len = (size_t) ngx_file_size(&fi);
-    content->data = ngx_pnalloc(cf->pool, content->len + 1);
+    content->data = ngx_pnalloc(pool, content->len + 1);
 
     if (content->data == NULL) {
         goto failed;
@@ -137,7 +147,7 @@ ngx_http_martech_conf_read(ngx_conf_t *cf, ngx_str_t *path,
 
     if (n != (ssize_t) content->len) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           ngx_read_fd_n " \"%V\" failed", &name);
+                           ngx_read_fd_n " \"%V\" failed", path);
         goto failed;
     }
 
@@ -426,9 +436,17 @@ ngx_http_martech_conf_prepare(ngx_conf_t *cf,
 
     mmcf->request_id = ngx_http_martech_conf_request_id(cf);
 
-    if (ngx_http_martech_conf_heads(cf, mmcf) != NGX_OK
+    /* the quarantine's also without a plan: for what is in the spool */
+
+    mmcf->heads = ngx_http_martech_conf_heads(cf, mmcf, "in", 0);
+    mmcf->quarantine_heads = ngx_http_martech_conf_heads(cf, mmcf,
+                                                         "quarantine",
+                                                         mmcf->quarantine);
+
+    if (mmcf->heads == NULL || mmcf->quarantine_heads == NULL
         || ngx_http_martech_conf_wait(cf, mmcf) != NGX_OK
-        || ngx_http_martech_spool_prepare_conf(cf, mmcf) != NGX_OK)
+        || ngx_http_martech_spool_prepare_conf(cf, mmcf) != NGX_OK
+        || ngx_http_martech_plan_prepare(cf, mmcf) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -468,48 +486,61 @@ ngx_http_martech_conf_request_id(ngx_conf_t *cf)
 }
 
 
-/* The constant front of XADD for each shard, docs/SPEC.md section 2. */
+/*
+ * The constant front of XADD for each shard, docs/SPEC.md section 2; with max,
+ * the stream is cut at about so many entries.  NULL without memory.
+ */
 
-static ngx_int_t
+static ngx_str_t *
 ngx_http_martech_conf_heads(ngx_conf_t *cf,
-    ngx_http_martech_main_conf_t *mmcf)
+    ngx_http_martech_main_conf_t *mmcf, const char *key, ngx_uint_t max)
 {
     char            tag[MARTECH_TAG_LEN_MAX];
     size_t          len;
-    u_char         *p;
+    u_char         *p, *last, cut[64 + NGX_INT_T_LEN], digits[NGX_INT_T_LEN];
+    ngx_str_t      *heads;
     ngx_uint_t      i;
     martech_str_t   prefix;
 
     prefix.data = mmcf->prefix.data;
     prefix.len = mmcf->prefix.len;
 
-    mmcf->heads = ngx_palloc(cf->pool, mmcf->shards * sizeof(ngx_str_t));
+    heads = ngx_palloc(cf->pool, mmcf->shards * sizeof(ngx_str_t));
 
-    if (mmcf->heads == NULL) {
-        return NGX_ERROR;
+    if (heads == NULL) {
+        return NULL;
+    }
+
+    last = cut;
+
+    if (max > 0) {
+        len = ngx_sprintf(digits, "%ui", max) - digits;
+        last = ngx_sprintf(cut, "$6" CRLF "MAXLEN" CRLF "$1" CRLF "~" CRLF
+                           "$%uz" CRLF "%*s" CRLF, len, len, digits);
     }
 
     for (i = 0; i < mmcf->shards; i++) {
         len = martech_shard_tag(tag, prefix, (uint32_t) i);
 
-        p = ngx_pnalloc(cf->pool, len + 128);
+        p = ngx_pnalloc(cf->pool, len + 256);
 
         if (p == NULL) {
-            return NGX_ERROR;
+            return NULL;
         }
 
-        mmcf->heads[i].data = p;
+        heads[i].data = p;
 
-        p = ngx_sprintf(p, "*11" CRLF "$4" CRLF "XADD" CRLF "$%uz" CRLF
-                        "%s:in" CRLF "$1" CRLF "*" CRLF
+        p = ngx_sprintf(p, "*%d" CRLF "$4" CRLF "XADD" CRLF "$%uz" CRLF
+                        "%s:%s" CRLF "%*s$1" CRLF "*" CRLF
                         "$1" CRLF "v" CRLF "$1" CRLF MARTECH_FORMAT_VERSION
                         CRLF "$2" CRLF "id" CRLF,
-                        len + 3, tag);
+                        max ? 14 : 11, len + 1 + ngx_strlen(key), tag, key,
+                        (size_t) (last - cut), cut);
 
-        mmcf->heads[i].len = p - mmcf->heads[i].data;
+        heads[i].len = p - heads[i].data;
     }
 
-    return NGX_OK;
+    return heads;
 }
 
 

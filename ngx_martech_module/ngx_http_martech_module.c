@@ -7,7 +7,7 @@
  */
 
 
-#include "ngx_http_martech.h"
+#include "ngx_http_martech_collect.h"
 
 
 static char *ngx_http_martech_collect(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -61,6 +61,20 @@ static ngx_command_t  ngx_http_martech_commands[] = {
       0,
       NULL },
 
+    { ngx_string("martech_plan"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_martech_plan,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("martech_quarantine"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_martech_quarantine,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("martech_ack"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
       ngx_http_martech_ack,
@@ -71,6 +85,62 @@ static ngx_command_t  ngx_http_martech_commands[] = {
     { ngx_string("martech_limits"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
       ngx_http_martech_limits,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("martech_drop"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
+      ngx_http_martech_drop,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("martech_consent"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_martech_consent,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("martech_consent_category"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE2,
+      ngx_http_martech_consent_category,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("martech_redact"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
+      ngx_http_martech_redact,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("martech_redact_key"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_martech_redact_key,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("martech_scrub_url"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_martech_scrub_url,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("martech_ip"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_martech_ip,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("martech_user_agent"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_martech_user_agent,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -244,6 +314,7 @@ ngx_http_martech_create_main_conf(ngx_conf_t *cf)
 
     mmcf->shards = NGX_CONF_UNSET_UINT;
     mmcf->buffer = NGX_CONF_UNSET_SIZE;
+    mmcf->quarantine = NGX_CONF_UNSET_UINT;
 
     return mmcf;
 }
@@ -256,6 +327,8 @@ ngx_http_martech_init_main_conf(ngx_conf_t *cf, void *conf)
 
     ngx_conf_init_uint_value(mmcf->shards, 16);
     ngx_conf_init_size_value(mmcf->buffer, 16 * 1024 * 1024);
+    ngx_conf_init_uint_value(mmcf->quarantine,
+                             NGX_HTTP_MARTECH_QUARANTINE_MAX);
 
     if (mmcf->prefix.data == NULL) {
         ngx_str_set(&mmcf->prefix, "mt");
@@ -278,9 +351,15 @@ ngx_http_martech_create_loc_conf(ngx_conf_t *cf)
     }
 
     mlcf->collect = NGX_CONF_UNSET;
+    mlcf->plans = NGX_CONF_UNSET_PTR;
     mlcf->ack = NGX_CONF_UNSET_UINT;
     mlcf->retry_after = NGX_CONF_UNSET;
     mlcf->sources = NGX_CONF_UNSET_PTR;
+    mlcf->drops = NGX_CONF_UNSET_PTR;
+    mlcf->categories = NGX_CONF_UNSET_PTR;
+    mlcf->consent = NGX_CONF_UNSET_PTR;
+
+    ngx_http_martech_privacy_create(&mlcf->redact);
 
     for (i = 0; i < NGX_HTTP_MARTECH_LIMITS; i++) {
         mlcf->limit_values[i] = NGX_CONF_UNSET;
@@ -318,9 +397,17 @@ ngx_http_martech_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_value(conf->retry_after, prev->retry_after, 5);
     ngx_conf_merge_ptr_value(conf->sources, prev->sources, NULL);
 
+    ngx_conf_merge_ptr_value(conf->drops, prev->drops, NULL);
+
     ngx_http_martech_limits_merge(prev, conf);
 
-    return NGX_CONF_OK;
+    if (ngx_http_martech_consent_merge(cf, prev, conf) != NGX_CONF_OK
+        || ngx_http_martech_plan_merge(cf, prev, conf) != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_martech_privacy_merge(cf, prev, conf);
 }
 
 
@@ -398,9 +485,11 @@ ngx_http_martech_worker(ngx_http_martech_main_conf_t *mmcf)
 
     worker->stats = ngx_http_martech_stats_claim(mmcf->zone);
 
-    if (ngx_http_martech_spool_init(worker) != NGX_OK
+    if (ngx_http_martech_event_init(worker) != NGX_OK
+        || ngx_http_martech_spool_init(worker) != NGX_OK
         || ngx_http_martech_replay_init(worker) != NGX_OK
-        || ngx_http_martech_redis_init(worker) != NGX_OK)
+        || ngx_http_martech_redis_init(worker) != NGX_OK
+        || ngx_http_martech_plan_init(worker) != NGX_OK)
     {
         /* without its memory it serves everything else; nothing is freed */
 

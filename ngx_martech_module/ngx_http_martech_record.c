@@ -51,6 +51,7 @@ ngx_http_martech_record_done(ngx_http_martech_worker_t *worker,
 
     case NGX_HTTP_MARTECH_OUTCOME_STORED:
         ngx_http_martech_count(worker, STORED, 1);
+        ngx_http_martech_count(worker, QUARANTINED, record->quarantined);
         break;
 
     case NGX_HTTP_MARTECH_OUTCOME_SPOOLED:

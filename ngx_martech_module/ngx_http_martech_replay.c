@@ -539,6 +539,7 @@ ngx_http_martech_replay_stored(ngx_http_martech_worker_t *worker,
     replay->replayed++;
 
     ngx_http_martech_count(worker, SPOOL_REPLAYED, 1);
+    ngx_http_martech_count(worker, QUARANTINED, record->quarantined);
 
     /* the counters and the file do not always agree: the file is right */
 

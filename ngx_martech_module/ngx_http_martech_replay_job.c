@@ -150,9 +150,9 @@ ngx_http_martech_replay_read(ngx_http_martech_replay_task_t *job)
 
 
 /*
- * The command that stores a record, at the end of the block.  The block may
- * move as it grows, so records are told where their bytes are when all of
- * them are there.
+ * The command that stores a record, at the end of the block.  The payload says
+ * which stream it is for.  The block may move as it grows, so records are told
+ * where their bytes are when all of them are there.
  */
 
 static ngx_int_t
@@ -162,11 +162,15 @@ ngx_http_martech_replay_command(ngx_http_martech_replay_task_t *job,
     size_t                      len;
     u_char                     *block;
     ngx_str_t                  *head;
-    ngx_uint_t                  shard;
+    ngx_uint_t                  shard, quarantined;
     ngx_http_martech_record_t  *command;
 
     shard = (ngx_uint_t) (record->hash % job->conf->shards);
-    head = &job->conf->heads[shard];
+    quarantined = (ngx_http_martech_segment_payload_check(record->payload,
+                                                          record->len)
+                   == NGX_HTTP_MARTECH_SEGMENT_QUARANTINE);
+    head = quarantined ? &job->conf->quarantine_heads[shard]
+                       : &job->conf->heads[shard];
     len = head->len + record->len;
 
     if (*used + len > job->size) {
@@ -192,6 +196,7 @@ ngx_http_martech_replay_command(ngx_http_martech_replay_task_t *job,
 
     command->kind = NGX_HTTP_MARTECH_RECORD_REPLAY;
     command->decided = 1;
+    command->quarantined = (unsigned) (quarantined & 1);
     command->hash = record->hash;
     command->shard = (uint16_t) shard;
     command->head = (uint16_t) head->len;

@@ -227,21 +227,30 @@ ngx_http_martech_segment_size(size_t len)
 }
 
 
-int
+ngx_http_martech_segment_payload_e
 ngx_http_martech_segment_payload_check(const unsigned char *payload,
     size_t len)
 {
-    const unsigned char  *p, *end;
+    const unsigned char                 *p, *name, *end;
+    ngx_http_martech_segment_payload_e   what;
 
     end = payload + len;
 
     p = ngx_http_martech_segment_bulk(payload, end, NULL);
     p = ngx_http_martech_segment_bulk(p, end, "src");
-    p = ngx_http_martech_segment_bulk(p, end, NULL);
-    p = ngx_http_martech_segment_bulk(p, end, "e");
+    name = ngx_http_martech_segment_bulk(p, end, NULL);
+
+    p = ngx_http_martech_segment_bulk(name, end, "e");
+    what = NGX_HTTP_MARTECH_SEGMENT_EVENT;
+
+    if (p == NULL) {
+        p = ngx_http_martech_segment_bulk(name, end, "q");
+        what = NGX_HTTP_MARTECH_SEGMENT_QUARANTINE;
+    }
+
     p = ngx_http_martech_segment_bulk(p, end, NULL);
 
-    return p == end;
+    return (p == end) ? what : NGX_HTTP_MARTECH_SEGMENT_NONE;
 }
 
 

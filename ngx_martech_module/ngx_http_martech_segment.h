@@ -51,6 +51,14 @@ typedef enum {
 } ngx_http_martech_segment_rc_e;
 
 
+/* Which stream a payload is for. */
+typedef enum {
+    NGX_HTTP_MARTECH_SEGMENT_NONE = 0,
+    NGX_HTTP_MARTECH_SEGMENT_EVENT,     /* that of events */
+    NGX_HTTP_MARTECH_SEGMENT_QUARANTINE
+} ngx_http_martech_segment_payload_e;
+
+
 /* A record, and where its payload lies in the memory that was scanned. */
 typedef struct {
     const unsigned char  *payload;
@@ -116,11 +124,12 @@ void ngx_http_martech_segment_frame_write(unsigned char *buf, uint64_t salt,
 size_t ngx_http_martech_segment_size(size_t len);
 
 /*
- * 1 if the payload is exactly what may follow the field name "id" of our XADD:
- * five bulk strings, the second "src" and the fourth "e", none empty.
+ * What a payload is: exactly what may follow the field name "id" of our XADD,
+ * five bulk strings, the second "src" and the fourth "e" or "q", none empty;
+ * or 0 (NONE).
  */
-int ngx_http_martech_segment_payload_check(const unsigned char *payload,
-    size_t len);
+ngx_http_martech_segment_payload_e ngx_http_martech_segment_payload_check(
+    const unsigned char *payload, size_t len);
 
 /* Begins a scan of the records of the segment with that salt. */
 void ngx_http_martech_segment_scan_init(ngx_http_martech_segment_scan_t *scan,

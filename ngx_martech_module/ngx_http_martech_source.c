@@ -20,6 +20,8 @@ static ngx_http_martech_sources_t *ngx_http_martech_sources_create(
     ngx_conf_t *cf);
 static ngx_http_martech_source_t *ngx_http_martech_source_named(
     ngx_conf_t *cf, ngx_http_martech_sources_t *sources, ngx_str_t *name);
+static ngx_int_t ngx_http_martech_source_head(ngx_conf_t *cf, ngx_str_t *name,
+    int field, ngx_str_t *head);
 static char *ngx_http_martech_source_key(ngx_conf_t *cf,
     ngx_http_martech_sources_t *sources, ngx_http_martech_source_t *source,
     ngx_str_t *key);
@@ -31,10 +33,16 @@ static char *ngx_http_martech_source_keys(ngx_conf_t *cf,
 static u_char  ngx_http_martech_source_default_head[] =
     CRLF "$3" CRLF "src" CRLF "$7" CRLF "default" CRLF "$1" CRLF "e" CRLF "$";
 
+static u_char  ngx_http_martech_source_default_quarantine[] =
+    CRLF "$3" CRLF "src" CRLF "$7" CRLF "default" CRLF "$1" CRLF "q" CRLF "$";
+
 static ngx_http_martech_source_t  ngx_http_martech_default = {
     ngx_string("default"),
     { sizeof(ngx_http_martech_source_default_head) - 1,
       ngx_http_martech_source_default_head },
+    { sizeof(ngx_http_martech_source_default_quarantine) - 1,
+      ngx_http_martech_source_default_quarantine },
+    0,
     1
 };
 
@@ -236,7 +244,7 @@ static ngx_http_martech_source_t *
 ngx_http_martech_source_named(ngx_conf_t *cf,
     ngx_http_martech_sources_t *sources, ngx_str_t *name)
 {
-    u_char                      *p, ch;
+    u_char                       ch;
     ngx_uint_t                   i;
     ngx_http_martech_source_t   *source, **entry;
 
@@ -279,21 +287,40 @@ ngx_http_martech_source_named(ngx_conf_t *cf,
 
     *entry = source;
     source->name = *name;
+    source->number = i;
     source->client = 1;
+
+    if (ngx_http_martech_source_head(cf, name, 'e', &source->head) != NGX_OK
+        || ngx_http_martech_source_head(cf, name, 'q', &source->quarantine)
+           != NGX_OK)
+    {
+        return NULL;
+    }
+
+    return source;
+}
+
+
+/* What stands between the id and the event in XADD: field is its name. */
+
+static ngx_int_t
+ngx_http_martech_source_head(ngx_conf_t *cf, ngx_str_t *name, int field,
+    ngx_str_t *head)
+{
+    u_char  *p;
 
     p = ngx_pnalloc(cf->pool, name->len + 64);
 
     if (p == NULL) {
-        return NULL;
+        return NGX_ERROR;
     }
 
-    source->head.data = p;
-    source->head.len = ngx_sprintf(p, CRLF "$3" CRLF "src" CRLF "$%uz" CRLF
-                                   "%V" CRLF "$1" CRLF "e" CRLF "$",
-                                   name->len, name)
-                       - p;
+    head->data = p;
+    head->len = ngx_sprintf(p, CRLF "$3" CRLF "src" CRLF "$%uz" CRLF "%V" CRLF
+                            "$1" CRLF "%c" CRLF "$", name->len, name, field)
+                - p;
 
-    return source;
+    return NGX_OK;
 }
 
 

@@ -28,6 +28,11 @@ typedef struct {
     uint64_t                   id;         /* random; names us in segments */
     ngx_atomic_t               orphans;    /* events on disk whose worker has
                                               left, until they are adopted */
+    u_char                     drops[NGX_HTTP_MARTECH_DROP_SLOTS]
+                                    [NGX_HTTP_MARTECH_DROP_LEN + 1];
+                                           /* reasons of martech_drop, of
+                                              former configurations, too; set
+                                              by the master */
     ngx_http_martech_shared_totals_t  totals;
 } ngx_http_martech_zone_head_t;
 
@@ -36,6 +41,9 @@ typedef struct {
     ngx_http_martech_zone_head_t  *head;
     ngx_http_martech_stats_t      *blocks;
     ngx_http_martech_worker_t     *worker; /* of this process */
+    ngx_http_martech_main_conf_t  *conf;
+    ngx_uint_t                     drops[NGX_HTTP_MARTECH_DROPS_MAX];
+                                           /* slots, by number */
 } ngx_http_martech_zone_t;
 
 
@@ -45,6 +53,7 @@ typedef struct {
 
 static ngx_int_t ngx_http_martech_stats_init(ngx_shm_zone_t *zone,
     void *data);
+static void ngx_http_martech_stats_drops(ngx_http_martech_zone_t *ours);
 static ngx_http_martech_stats_t *ngx_http_martech_stats_take(
     ngx_http_martech_zone_t *ours, ngx_uint_t dead);
 static void ngx_http_martech_stats_orphan(ngx_http_martech_zone_t *ours,
@@ -67,7 +76,7 @@ ngx_http_martech_stats_zone(ngx_conf_t *cf,
 
     /* the layout is part of the name: a changed one starts afresh */
 
-    static ngx_str_t  name = ngx_string("martech_stats_3");
+    static ngx_str_t  name = ngx_string("martech_stats_4");
 
     size = sizeof(ngx_http_martech_zone_head_t)
            + NGX_HTTP_MARTECH_BLOCKS * sizeof(ngx_http_martech_stats_t)
@@ -84,6 +93,8 @@ ngx_http_martech_stats_zone(ngx_conf_t *cf,
     if (zone == NULL) {
         return NGX_ERROR;
     }
+
+    zone->conf = mmcf;
 
     mmcf->zone->data = zone;
     mmcf->zone->init = ngx_http_martech_stats_init;
@@ -114,6 +125,8 @@ ngx_http_martech_stats_init(ngx_shm_zone_t *zone, void *data)
 
         ours->head->totals.refused = 0;
 
+        ngx_http_martech_stats_drops(ours);
+
         return NGX_OK;
     }
 
@@ -136,7 +149,69 @@ ngx_http_martech_stats_init(ngx_shm_zone_t *zone, void *data)
     ours->head = pool->data;
     ours->blocks = (ngx_http_martech_stats_t *) (ours->head + 1);
 
+    ngx_http_martech_stats_drops(ours);
+
     return NGX_OK;
+}
+
+
+/* Gives each reason of the configuration its slot, an old one if it can. */
+
+static void
+ngx_http_martech_stats_drops(ngx_http_martech_zone_t *ours)
+{
+    u_char      *slot;
+    ngx_str_t   *name;
+    ngx_uint_t   i, k;
+
+    for (i = 0; i < ours->conf->ndrops; i++) {
+        name = &ours->conf->drops[i];
+
+        for (k = 0; k < NGX_HTTP_MARTECH_DROP_SLOTS - 1; k++) {
+            slot = ours->head->drops[k];
+
+            if (slot[0] == '\0' || (ngx_strlen(slot) == name->len
+                                    && ngx_memcmp(slot, name->data, name->len)
+                                       == 0))
+            {
+                break;
+            }
+        }
+
+        slot = ours->head->drops[k];
+
+        if (k == NGX_HTTP_MARTECH_DROP_SLOTS - 1) {
+            ngx_memcpy(slot, "other", sizeof("other"));
+
+        } else if (slot[0] == '\0') {
+            ngx_memcpy(slot, name->data, name->len);
+        }
+
+        ours->drops[i] = k;
+    }
+}
+
+
+ngx_uint_t
+ngx_http_martech_stats_drop(ngx_shm_zone_t *zone, ngx_uint_t number)
+{
+    ngx_http_martech_zone_t  *ours;
+
+    ours = zone->data;
+
+    return ours->drops[number];
+}
+
+
+const char *
+ngx_http_martech_stats_drop_name(ngx_shm_zone_t *zone, ngx_uint_t slot)
+{
+    ngx_http_martech_zone_t  *ours;
+
+    ours = zone->data;
+
+    return ours->head->drops[slot][0] ? (char *) ours->head->drops[slot]
+                                      : NULL;
 }
 
 
@@ -380,6 +455,10 @@ ngx_http_martech_stats_sum(ngx_shm_zone_t *zone,
 
         for (k = 0; k < NGX_HTTP_MARTECH_DROPPED_REASONS; k++) {
             sum->dropped[k] += block->dropped[k];
+        }
+
+        for (k = 0; k < NGX_HTTP_MARTECH_DROP_SLOTS; k++) {
+            sum->drops[k] += block->drops[k];
         }
 
         for (k = 0; k < NGX_HTTP_MARTECH_REDIS_CLASSES; k++) {

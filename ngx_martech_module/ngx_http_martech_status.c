@@ -33,11 +33,14 @@ static ngx_http_martech_metric_t
     [NGX_HTTP_MARTECH_COUNT_SPOOLED] =
         { "events_spooled", "events safe on disk, redis did not take them "
           "in time" },
+    [NGX_HTTP_MARTECH_COUNT_QUARANTINED] =
+        { "events_quarantined", "events that redis keeps aside for a person, "
+          "of those stored and those replayed from disk" },
     [NGX_HTTP_MARTECH_COUNT_REJECTED] =
         { "events_rejected", "events that broke a rule" },
     [NGX_HTTP_MARTECH_COUNT_DROPPED] =
-        { "events_dropped", "events that are nowhere: refused, or died with "
-          "their worker" },
+        { "events_dropped", "events that are nowhere: refused, not wanted, or "
+          "died with their worker" },
     [NGX_HTTP_MARTECH_COUNT_BYTES] =
         { "body_bytes", "bytes of request bodies" },
     [NGX_HTTP_MARTECH_COUNT_ABORTED] =
@@ -73,7 +76,10 @@ static ngx_http_martech_metric_t
     [NGX_HTTP_MARTECH_COUNT_SPOOL_WRITES] =
         { "spool_writes", "batches written to disk" },
     [NGX_HTTP_MARTECH_COUNT_SPOOL_ERRORS] =
-        { "spool_errors", "failures of the disk" }
+        { "spool_errors", "failures of the disk" },
+    [NGX_HTTP_MARTECH_COUNT_SIGNALS_LONG] =
+        { "consent_signals_long", "signals of consent that are too long to "
+          "be read" }
 };
 
 
@@ -99,14 +105,22 @@ static ngx_http_martech_metric_t
 
 
 static const char  *ngx_http_martech_dropped_names[] = {
-    "unavailable", "killed", "left"
+    "unavailable", "killed", "left", "consent"
 };
 
 
-static void ngx_http_martech_status_json(ngx_http_martech_stats_t *sum,
-    ngx_uint_t workers, martech_json_writer_t *w);
-static void ngx_http_martech_status_prometheus(ngx_http_martech_stats_t *sum,
-    ngx_uint_t workers, martech_json_writer_t *w);
+static ngx_int_t ngx_http_martech_status_page(ngx_http_request_t *r,
+    ngx_http_martech_main_conf_t *mmcf, ngx_uint_t prometheus);
+static ngx_int_t ngx_http_martech_status_plan(ngx_http_request_t *r,
+    ngx_http_martech_main_conf_t *mmcf, ngx_str_t *name);
+static ngx_int_t ngx_http_martech_status_send(ngx_http_request_t *r,
+    ngx_str_t *page, ngx_chain_t *more, size_t rest);
+static void ngx_http_martech_status_json(ngx_http_martech_main_conf_t *mmcf,
+    ngx_http_martech_stats_t *sum, ngx_uint_t workers,
+    martech_json_writer_t *w);
+static void ngx_http_martech_status_prometheus(ngx_shm_zone_t *zone,
+    ngx_http_martech_stats_t *sum, ngx_uint_t workers,
+    martech_json_writer_t *w);
 static void ngx_http_martech_status_histogram(ngx_http_martech_stats_t *sum,
     martech_json_writer_t *w);
 
@@ -114,14 +128,9 @@ static void ngx_http_martech_status_histogram(ngx_http_martech_stats_t *sum,
 ngx_int_t
 ngx_http_martech_status_handler(ngx_http_request_t *r)
 {
-    u_char                        *buf;
     ngx_int_t                      rc;
-    ngx_str_t                      format;
-    ngx_buf_t                     *b;
-    ngx_uint_t                     prometheus, workers;
-    ngx_chain_t                    out;
-    martech_json_writer_t          w;
-    ngx_http_martech_stats_t      *sum;
+    ngx_str_t                      arg;
+    ngx_uint_t                     prometheus;
     ngx_http_martech_loc_conf_t   *mlcf;
     ngx_http_martech_main_conf_t  *mmcf;
 
@@ -138,32 +147,63 @@ ngx_http_martech_status_handler(ngx_http_request_t *r)
     mlcf = ngx_http_get_module_loc_conf(r, ngx_http_martech_module);
     mmcf = ngx_http_get_module_main_conf(r, ngx_http_martech_module);
 
-    prometheus = (mlcf->status == NGX_HTTP_MARTECH_STATUS_PROMETHEUS);
-
-    if (ngx_http_arg(r, (u_char *) "format", 6, &format) == NGX_OK) {
-        prometheus = (format.len == 10
-                      && ngx_strncmp(format.data, "prometheus", 10) == 0);
+    if (ngx_http_arg(r, (u_char *) "plan", 4, &arg) == NGX_OK) {
+        return ngx_http_martech_status_plan(r, mmcf, &arg);
     }
 
-    sum = ngx_palloc(r->pool, sizeof(ngx_http_martech_stats_t));
-    buf = ngx_pnalloc(r->pool, NGX_HTTP_MARTECH_STATUS_SIZE);
-    b = ngx_calloc_buf(r->pool);
+    prometheus = (mlcf->status == NGX_HTTP_MARTECH_STATUS_PROMETHEUS);
 
-    if (sum == NULL || buf == NULL || b == NULL) {
+    if (ngx_http_arg(r, (u_char *) "format", 6, &arg) == NGX_OK) {
+        prometheus = (arg.len == 10
+                      && ngx_strncmp(arg.data, "prometheus", 10) == 0);
+    }
+
+    return ngx_http_martech_status_page(r, mmcf, prometheus);
+}
+
+
+static ngx_int_t
+ngx_http_martech_status_page(ngx_http_request_t *r,
+    ngx_http_martech_main_conf_t *mmcf, ngx_uint_t prometheus)
+{
+    size_t                     size, rest;
+    ngx_str_t                  page;
+    ngx_uint_t                 workers;
+    ngx_chain_t               *more;
+    martech_json_writer_t      w;
+    ngx_http_martech_stats_t  *sum;
+
+    more = NULL;
+    rest = 0;
+    size = NGX_HTTP_MARTECH_STATUS_SIZE
+           + ngx_http_martech_quality_size(&mmcf->plans);
+
+    sum = ngx_palloc(r->pool, sizeof(ngx_http_martech_stats_t));
+    page.data = ngx_pnalloc(r->pool, size);
+
+    if (sum == NULL || page.data == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     ngx_http_martech_stats_sum(mmcf->zone, sum, &workers);
 
-    martech_json_writer_init(&w, buf, NGX_HTTP_MARTECH_STATUS_SIZE);
+    martech_json_writer_init(&w, page.data, size);
 
     if (prometheus) {
-        ngx_http_martech_status_prometheus(sum, workers, &w);
+        ngx_http_martech_status_prometheus(mmcf->zone, sum, workers, &w);
+
+        if (ngx_http_martech_quality_metrics(r->pool, &mmcf->plans, &more,
+                                             &rest)
+            != NGX_OK)
+        {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
         ngx_str_set(&r->headers_out.content_type,
                     "text/plain; version=0.0.4");
 
     } else {
-        ngx_http_martech_status_json(sum, workers, &w);
+        ngx_http_martech_status_json(mmcf, sum, workers, &w);
         ngx_str_set(&r->headers_out.content_type, "application/json");
     }
 
@@ -171,9 +211,54 @@ ngx_http_martech_status_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    page.len = w.pos - page.data;
+
+    return ngx_http_martech_status_send(r, &page, more, rest);
+}
+
+
+static ngx_int_t
+ngx_http_martech_status_plan(ngx_http_request_t *r,
+    ngx_http_martech_main_conf_t *mmcf, ngx_str_t *name)
+{
+    ngx_int_t  rc;
+    ngx_str_t  page;
+
+    rc = ngx_http_martech_quality_page(r, &mmcf->plans, name, &page);
+
+    if (rc == NGX_DECLINED) {
+        return NGX_HTTP_NOT_FOUND;
+    }
+
+    if (rc != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ngx_str_set(&r->headers_out.content_type, "application/json");
+
+    return ngx_http_martech_status_send(r, &page, NULL, 0);
+}
+
+
+/* A page, and more of it in a chain of so many bytes. */
+
+static ngx_int_t
+ngx_http_martech_status_send(ngx_http_request_t *r, ngx_str_t *page,
+    ngx_chain_t *more, size_t rest)
+{
+    ngx_int_t     rc;
+    ngx_buf_t    *b;
+    ngx_chain_t   out, *last;
+
+    b = ngx_calloc_buf(r->pool);
+
+    if (b == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     r->headers_out.content_type_len = r->headers_out.content_type.len;
     r->headers_out.status = NGX_HTTP_OK;
-    r->headers_out.content_length_n = w.pos - buf;
+    r->headers_out.content_length_n = page->len + rest;
 
     rc = ngx_http_send_header(r);
 
@@ -181,14 +266,19 @@ ngx_http_martech_status_handler(ngx_http_request_t *r)
         return rc;
     }
 
-    b->pos = buf;
-    b->last = w.pos;
+    b->pos = page->data;
+    b->last = page->data + page->len;
     b->memory = 1;
-    b->last_buf = 1;
-    b->last_in_chain = 1;
 
     out.buf = b;
-    out.next = NULL;
+    out.next = more;
+
+    for (last = &out; last->next; last = last->next) {
+        /* void */
+    }
+
+    last->buf->last_buf = 1;
+    last->buf->last_in_chain = 1;
 
     return ngx_http_output_filter(r, &out);
 }
@@ -216,10 +306,12 @@ ngx_http_martech_status_reasons(martech_json_writer_t *w, const char *name,
 
 
 static void
-ngx_http_martech_status_json(ngx_http_martech_stats_t *sum,
-    ngx_uint_t workers, martech_json_writer_t *w)
+ngx_http_martech_status_json(ngx_http_martech_main_conf_t *mmcf,
+    ngx_http_martech_stats_t *sum, ngx_uint_t workers,
+    martech_json_writer_t *w)
 {
-    ngx_uint_t  i;
+    ngx_uint_t   i;
+    const char  *name;
 
     martech_json_begin(w, '{');
 
@@ -249,6 +341,15 @@ ngx_http_martech_status_json(ngx_http_martech_stats_t *sum,
         martech_json_int(w, (int64_t) sum->dropped[i]);
     }
 
+    for (i = 0; i < NGX_HTTP_MARTECH_DROP_SLOTS; i++) {
+        name = ngx_http_martech_stats_drop_name(mmcf->zone, i);
+
+        if (name) {
+            martech_json_name(w, name);
+            martech_json_int(w, (int64_t) sum->drops[i]);
+        }
+    }
+
     martech_json_end(w, '}');
 
     martech_json_name(w, "redis_errors");
@@ -260,6 +361,10 @@ ngx_http_martech_status_json(ngx_http_martech_stats_t *sum,
     }
 
     martech_json_end(w, '}');
+
+    martech_json_name(w, "plans");
+    ngx_http_martech_quality_json(&mmcf->plans, w);
+
     martech_json_end(w, '}');
     martech_json_bytes(w, "\n", 1);
 }
@@ -280,10 +385,12 @@ ngx_http_martech_status_line(martech_json_writer_t *w, const char *fmt, ...)
 
 
 static void
-ngx_http_martech_status_prometheus(ngx_http_martech_stats_t *sum,
-    ngx_uint_t workers, martech_json_writer_t *w)
+ngx_http_martech_status_prometheus(ngx_shm_zone_t *zone,
+    ngx_http_martech_stats_t *sum, ngx_uint_t workers,
+    martech_json_writer_t *w)
 {
     ngx_uint_t                  i;
+    const char                 *name;
     ngx_http_martech_metric_t  *m;
 
     ngx_http_martech_status_line(w,
@@ -340,6 +447,16 @@ ngx_http_martech_status_prometheus(ngx_http_martech_stats_t *sum,
         ngx_http_martech_status_line(w,
                     "martech_events_dropped_total{reason=\"%s\"} %uL\n",
                     ngx_http_martech_dropped_names[i], sum->dropped[i]);
+    }
+
+    for (i = 0; i < NGX_HTTP_MARTECH_DROP_SLOTS; i++) {
+        name = ngx_http_martech_stats_drop_name(zone, i);
+
+        if (name) {
+            ngx_http_martech_status_line(w,
+                    "martech_events_dropped_total{reason=\"%s\"} %uL\n",
+                    name, sum->drops[i]);
+        }
     }
 
     ngx_http_martech_status_line(w,

@@ -52,7 +52,7 @@ static void ngx_http_martech_totals_refused(ngx_http_martech_node_t *node,
 
 static const char  *ngx_http_martech_totals_names[NGX_HTTP_MARTECH_TOTALS] = {
     "received", "stored", "rejected", "dropped", "spooled", "replayed",
-    "waiting"
+    "waiting", "quarantined"
 };
 
 
@@ -202,6 +202,7 @@ ngx_http_martech_totals_changed(ngx_http_martech_worker_t *worker)
     values[4] = sum.counters[NGX_HTTP_MARTECH_COUNT_SPOOLED];
     values[5] = sum.counters[NGX_HTTP_MARTECH_COUNT_SPOOL_REPLAYED];
     values[6] = sum.gauges[NGX_HTTP_MARTECH_GAUGE_WAITING];
+    values[7] = sum.counters[NGX_HTTP_MARTECH_COUNT_QUARANTINED];
 
     if (!shared->again
         && ngx_memcmp(values, shared->values, sizeof(values)) == 0)

@@ -3,11 +3,15 @@
  * Copyright (C) ngx_martech_module contributors
  *
  * Variables for log_format.  Each is "not found" ("-" in a log) for requests
- * that did not come as far, such as a 413 of NGINX itself.
+ * that did not come as far, such as a 413 of NGINX itself.  Of a request whose
+ * person has denied it, only the verdict and the consent are there.
  */
 
 
 #include "ngx_http_martech.h"
+
+
+#define NGX_HTTP_MARTECH_PURPOSES_SIZE  128     /* the list of all */
 
 
 static ngx_int_t ngx_http_martech_variable_verdict(ngx_http_request_t *r,
@@ -17,6 +21,8 @@ static ngx_int_t ngx_http_martech_variable_events(ngx_http_request_t *r,
 static ngx_int_t ngx_http_martech_variable_message_id(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_martech_variable_source(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_martech_variable_consent(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 
 
@@ -34,6 +40,9 @@ static ngx_http_variable_t  ngx_http_martech_variables[] = {
     { ngx_string("martech_source"), NULL,
       ngx_http_martech_variable_source, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
+    { ngx_string("martech_consent"), NULL,
+      ngx_http_martech_variable_consent, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
       ngx_http_null_variable
 };
 
@@ -46,7 +55,8 @@ static ngx_str_t  ngx_http_martech_verdicts[] = {
     ngx_string("rejected"),
     ngx_string("refused"),
     ngx_string("unavailable"),
-    ngx_string("pending")
+    ngx_string("pending"),
+    ngx_string("dropped")
 };
 
 
@@ -110,7 +120,7 @@ ngx_http_martech_variable_events(ngx_http_request_t *r,
 
     ctx = ngx_http_martech_ctx(r);
 
-    if (ctx == NULL) {
+    if (ctx == NULL || ctx->denied) {
         v->not_found = 1;
         return NGX_OK;
     }
@@ -135,7 +145,8 @@ ngx_http_martech_variable_message_id(ngx_http_request_t *r,
 
     ctx = ngx_http_martech_ctx(r);
 
-    return ngx_http_martech_variable_set(v, ctx ? &ctx->message_id : NULL);
+    return ngx_http_martech_variable_set(v, (ctx && !ctx->denied)
+                                            ? &ctx->message_id : NULL);
 }
 
 
@@ -147,6 +158,45 @@ ngx_http_martech_variable_source(ngx_http_request_t *r,
 
     ctx = ngx_http_martech_ctx(r);
 
-    return ngx_http_martech_variable_set(v, (ctx && ctx->source)
+    return ngx_http_martech_variable_set(v, (ctx && ctx->source && !ctx->denied)
                                             ? &ctx->source->name : NULL);
+}
+
+
+/* The purposes that are granted, as a list; for all events of the request. */
+
+static ngx_int_t
+ngx_http_martech_variable_consent(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    u_char                  *p;
+    ngx_str_t                value;
+    ngx_uint_t               i;
+    ngx_http_martech_ctx_t  *ctx;
+
+    ctx = ngx_http_martech_ctx(r);
+
+    if (ctx == NULL || ctx->consent == NULL) {
+        return ngx_http_martech_variable_set(v, NULL);
+    }
+
+    value.data = ngx_pnalloc(r->pool, NGX_HTTP_MARTECH_PURPOSES_SIZE);
+
+    if (value.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = value.data;
+
+    for (i = 0; i < MARTECH_PURPOSES; i++) {
+
+        if (ctx->granted & (1 << i)) {
+            p = ngx_sprintf(p, "%s%s", (p > value.data) ? "," : "",
+                            martech_consent_purpose_name((unsigned) i));
+        }
+    }
+
+    value.len = p - value.data;
+
+    return ngx_http_martech_variable_set(v, &value);
 }

@@ -96,7 +96,7 @@ sub config {
 
 ($status, $output) = config('USE_THREADS=YES ngx_module_link=DYNAMIC', 'yes');
 is($status, 0, 'config is content with threads and libcrypto');
-like($output, qr/libs: -lz -lcrypto\s+-Wl,--version-script/,
+like($output, qr/libs: -lz -lcrypto -lpcre2-8\s+-Wl,--version-script/,
      'a dynamic module hides its symbols');
 
 (undef, $output) = config('USE_THREADS=YES ngx_module_link=ADDON', 'yes');

@@ -43,7 +43,7 @@ my %NAME = (
     received => 'events_received', stored => 'events_stored',
     rejected => 'events_rejected', dropped => 'events_dropped',
     spooled => 'events_spooled', replayed => 'spool_replayed',
-    waiting => 'events_waiting',
+    waiting => 'events_waiting', quarantined => 'events_quarantined',
 );
 
 

@@ -175,7 +175,9 @@ for my $command ([qw(status)], [qw(top --once --ages)], [qw(pause hook)],
                  [qw(dead export)], [qw(dead replay)],
                  [qw(dead drop --yes)], [qw(identity show --user u)],
                  [qw(identity forget --user u --yes)],
-                 [qw(ledger --accept)])
+                 [qw(plan quarantine ls)], [qw(plan quarantine export)],
+                 [qw(plan quarantine drop --yes)],
+                 [qw(plan replay --unchecked)], [qw(ledger --accept)])
 {
     my $r = $cli->run(@$command);
 

@@ -4,7 +4,8 @@
 #
 #     module         build/nginx/ngx_http_martech_module.so
 #     module-asan    build/nginx-asan/ngx_http_martech_module.so
-#     forwarder, forwarder-asan, unit, fuzz, bench: targets of the Makefile
+#     forwarder, forwarder-asan, unit, fuzz, bench, schema-suite: targets of
+#     the Makefile
 #
 # The module is built against the distribution's nginx-dev with its flags, or
 # against the source tree NGINX_SRC with the flags of the installed nginx.
@@ -164,7 +165,7 @@ main() {
                 module build/nginx-asan "-g -O1 -fPIC $SANITIZE" \
                     "-fPIC $SANITIZE"
                 ;;
-            forwarder | forwarder-asan | unit | fuzz | bench)
+            forwarder | forwarder-asan | unit | fuzz | bench | schema-suite)
                 make -s -j "$JOBS" "$target"
                 ;;
             *)

@@ -30,6 +30,7 @@ NEEDS='
     zlib1g-dev
     libcmocka-dev
     libredis-perl
+    libtest-json-schema-acceptance-perl
     wrk
     clang
     llvm

@@ -18,6 +18,7 @@
 
 
 #define FUZZ_EVENTS_MAX  64
+#define FUZZ_EDITS_MAX   48
 
 
 static const char  fuzz_agent[] =
@@ -174,6 +175,127 @@ fuzz_accepted(const martech_event_t *ev, const unsigned char *out,
 }
 
 
+/*
+ * One change of a node: its member is taken away, its value replaced, or of a
+ * string some bytes that are no part of an escape.
+ */
+static void
+fuzz_edit(const martech_event_t *ev, martech_edits_t *edits, uint32_t node,
+    uint64_t choice)
+{
+    uint32_t                    start, end;
+    martech_str_t               text, with;
+    const martech_json_node_t  *n;
+
+    static const martech_str_t  none = martech_string("");
+    static const martech_str_t  null = martech_string("null");
+    static const martech_str_t  stars = martech_string("\"***\"");
+    static const martech_str_t  hash =
+                        martech_string("\"0123456789abcdef0123456789abcdef\"");
+    static const martech_str_t  inner = martech_string("**\\u0000,*");
+
+    n = &ev->batch->tape->nodes[node];
+    text = martech_json_text(ev->batch->tape, node);
+
+    start = (uint32_t) (text.data - ev->batch->tape->text);
+    end = start + (uint32_t) text.len;
+    with = (choice & 4) ? stars : (choice & 8) ? hash : null;
+
+    if ((choice & 3) == 0 && n->key > 0) {
+        start = n->key - 1;
+        with = none;
+
+    } else if ((choice & 3) == 1 && n->kind == MARTECH_JSON_STRING
+               && !(n->flags & MARTECH_JSON_VALUE_ESCAPED) && n->len > 0)
+    {
+        start = n->value + (uint32_t) (choice >> 8) % n->len;
+        end = start + 1 + (uint32_t) (choice >> 24)
+                          % (n->value + n->len - start);
+
+        /* whole characters */
+
+        while ((ev->batch->tape->text[start] & 0xc0) == 0x80) {
+            start--;
+        }
+
+        while ((ev->batch->tape->text[end] & 0xc0) == 0x80) {
+            end++;
+        }
+
+        with = (choice & 4) ? inner : none;
+    }
+
+    martech_edit_add(edits, start, end, with);
+}
+
+
+static void
+fuzz_change(martech_event_t *ev, martech_edits_t *edits, martech_edit_t *list,
+    uint64_t seed)
+{
+    uint32_t  node, first, last;
+    unsigned  i, n;
+    uint64_t  x, fresh[2];
+
+    static const martech_str_t  extra = martech_string(
+                                              "\"consent\":{\"granted\":[]}");
+
+    x = seed | 1;
+    n = (unsigned) (x >> 40) % (FUZZ_EDITS_MAX + 4);
+
+    memset(edits, 0, sizeof(martech_edits_t));
+
+    edits->list = list;
+    edits->max = FUZZ_EDITS_MAX;
+
+    first = ev->node + 1;
+    last = ev->batch->tape->nodes[ev->node].next;
+
+    for (i = 0; i < n; i++) {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+
+        if ((x >> 60) == 0 && ev->batch->context != MARTECH_JSON_NONE) {
+            node = ev->batch->context
+                   + (uint32_t) (x >> 8)
+                     % (ev->batch->tape->nodes[ev->batch->context].next
+                        - ev->batch->context);
+
+        } else if (last > first) {
+            node = first + (uint32_t) (x >> 8) % (last - first);
+
+        } else {
+            continue;
+        }
+
+        fuzz_edit(ev, edits, node, x >> 16);
+    }
+
+    martech_edit_sort(edits);
+
+    for (i = 1; i < edits->count; i++) {
+        fuzz_assert(list[i].start >= list[i - 1].end);
+    }
+
+    fresh[0] = x;
+    fresh[1] = ~x;
+
+    if (seed & 0x100) {
+        martech_event_anonymize(ev, fresh);
+    }
+
+    if (n > 0) {
+        ev->edits = edits;
+        martech_event_edited(ev, fresh);
+    }
+
+    if (seed & 0x200) {
+        ev->extra = extra;
+    }
+}
+
+
 static void
 fuzz_event(const martech_batch_t *batch, uint32_t node,
     const martech_facts_t *facts, const martech_limits_t *limits)
@@ -182,16 +304,23 @@ fuzz_event(const martech_batch_t *batch, uint32_t node,
     martech_rc_t      rc;
     martech_event_t   ev;
     unsigned char    *out;
-
-    bound = martech_event_bound(batch, node, facts);
-    out = fuzz_alloc(bound);
+    martech_edit_t    list[FUZZ_EDITS_MAX];
+    martech_edits_t   edits;
 
     memset(&ev, 0x5a, sizeof(martech_event_t));
 
-    rc = martech_event_build(&ev, batch, node, facts, limits, out);
+    rc = martech_event_check(&ev, batch, node, facts, limits);
 
     if (rc == MARTECH_OK) {
+        fuzz_change(&ev, &edits, list, facts->random[0]);
+
+        bound = martech_event_bound(&ev);
+        out = fuzz_alloc(bound);
+
+        (void) martech_event_write(&ev, out);
         fuzz_accepted(&ev, out, bound, facts);
+
+        free(out);
 
     } else {
         fuzz_assert(rc > MARTECH_OK && rc < MARTECH_RC_COUNT);
@@ -199,8 +328,6 @@ fuzz_event(const martech_batch_t *batch, uint32_t node,
         fuzz_assert(ev.field[0] == '\0' || ev.field[0] == '/');
         fuzz_assert(ev.message_id.len <= MARTECH_ID_SIZE_MAX);
     }
-
-    free(out);
 }
 
 

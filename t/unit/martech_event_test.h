@@ -18,7 +18,12 @@
 #include "martech_event.h"
 
 
-typedef struct {
+typedef struct test_event_s  test_event_t;
+
+struct test_event_s {
+    void                 (*prepare)(test_event_t *t);
+                                         /* between check and bound, or NULL */
+    void                  *data;         /* prepare's */
     martech_facts_t        facts;
     martech_limits_t       limits;
     test_doc_t             doc;          /* the body */
@@ -28,7 +33,7 @@ typedef struct {
     unsigned char         *out;          /* of the last event built */
     size_t                 bound;
     test_doc_t             canonical;    /* it, read back */
-} test_event_t;
+};
 
 
 /* 2026-11-20T19:36:00.123Z */
@@ -165,14 +170,24 @@ test_event_build(test_event_t *t, uint32_t index)
     test_doc_close(&t->canonical);
     free(t->out);
 
-    t->bound = martech_event_bound(&t->batch, node, &t->facts);
-    t->out = malloc(t->bound);
-    assert_non_null(t->out);
-
     memset(&t->ev, 0x5a, sizeof(martech_event_t));
 
-    rc = martech_event_build(&t->ev, &t->batch, node, &t->facts, &t->limits,
-                             t->out);
+    t->out = NULL;
+    rc = martech_event_check(&t->ev, &t->batch, node, &t->facts, &t->limits);
+
+    if (rc == MARTECH_OK) {
+
+        if (t->prepare) {
+            t->prepare(t);
+        }
+
+        t->bound = martech_event_bound(&t->ev);
+        t->out = malloc(t->bound);
+        assert_non_null(t->out);
+
+        (void) martech_event_write(&t->ev, t->out);
+    }
+
     test_event_check(t, rc);
 
     return rc;

@@ -299,11 +299,18 @@ test_payloads(void **state)
     char                  good[256];
     unsigned char        *copy;
 
+    static const char     aside[] =
+        "$1\r\na\r\n$3\r\nsrc\r\n$1\r\nw\r\n$1\r\nq\r\n$2\r\n{}\r\n";
     static const char    *bad[] = {
         "",
         "$1\r\na\r\n$3\r\nsrc\r\n$1\r\nw\r\n$1\r\ne\r\n",
         "$1\r\na\r\n$3\r\nsrx\r\n$1\r\nw\r\n$1\r\ne\r\n$2\r\n{}\r\n",
         "$1\r\na\r\n$3\r\nsrc\r\n$1\r\nw\r\n$1\r\nf\r\n$2\r\n{}\r\n",
+        "$1\r\na\r\n$3\r\nsrc\r\n$1\r\nw\r\n$1\r\nQ\r\n$2\r\n{}\r\n",
+        "$1\r\na\r\n$3\r\nsrc\r\n$1\r\nw\r\n$2\r\nqe\r\n$2\r\n{}\r\n",
+        "$1\r\na\r\n$3\r\nsrc\r\n$1\r\nw\r\n$1\r\nq\r\n",
+        "$1\r\na\r\n$3\r\nsrc\r\n$1\r\nw\r\n$1\r\nq\r\n$2\r\n{}\r\n"
+        "*1\r\n$8\r\nFLUSHALL\r\n",
         "$1\r\na\r\n$4\r\nsrc\r\n$1\r\nw\r\n$1\r\ne\r\n$2\r\n{}\r\n",
         "$0\r\n\r\n$3\r\nsrc\r\n$1\r\nw\r\n$1\r\ne\r\n$2\r\n{}\r\n",
         "$01\r\na\r\n$3\r\nsrc\r\n$1\r\nw\r\n$1\r\ne\r\n$2\r\n{}\r\n",
@@ -327,7 +334,14 @@ test_payloads(void **state)
 
     len = test_payload(good, "a\r\n$3", "{\"a\":\"\r\n*1\r\n\"}");
     copy = test_copy(good, len);
-    assert_true(ngx_http_martech_segment_payload_check(copy, len));
+    assert_int_equal(ngx_http_martech_segment_payload_check(copy, len),
+                     NGX_HTTP_MARTECH_SEGMENT_EVENT);
+    free(copy);
+
+    copy = test_copy(aside, sizeof(aside) - 1);
+    assert_int_equal(ngx_http_martech_segment_payload_check(copy,
+                                                            sizeof(aside) - 1),
+                     NGX_HTTP_MARTECH_SEGMENT_QUARANTINE);
     free(copy);
 
     for (i = 0; i < len; i++) {

@@ -195,20 +195,23 @@ sub tags {
 
 # All entries of all shards, in the order of their shards:
 # { shard, entry (its ID), v, id, src, e (bytes), event (decoded) }.
-# decode => 0 leaves the event out.
+# decode => 0 leaves the event out; key => 'quarantine' reads that stream, whose
+# field of the event is q.
 sub events {
     my ($self, %arg) = @_;
     my $shard = 0;
+    my $key = $arg{key} // 'in';
     my @events;
 
     for my $tag (tags($arg{prefix} // 'mt', $arg{shards} // 16)) {
-        my $entries = $self->call_key("$tag:in", 'xrange', '-', '+');
+        my $entries = $self->call_key("$tag:$key", 'xrange', '-', '+');
 
         for my $entry (@$entries) {
             my %event = (@{ $entry->[1] }, entry => $entry->[0],
                          shard => $shard, tag => $tag);
 
-            $event{event} = from_json($event{e}) if $arg{decode} // 1;
+            $event{event} = from_json($event{e} // $event{q})
+                if $arg{decode} // 1;
             push @events, \%event;
         }
 

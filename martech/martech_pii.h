@@ -1,0 +1,66 @@
+
+/*
+ * Copyright (C) ngx_martech_module contributors
+ *
+ * Personal data in text: e-mail addresses, payment cards, phone numbers,
+ * IBANs and national ids, found by their form and their check digits.
+ *
+ * Each finder reads the text once, or a bounded part of it once for each word,
+ * so that no text makes it slow.  docs/PRIVACY.md says what they find.
+ */
+
+
+#ifndef _MARTECH_PII_H_INCLUDED_
+#define _MARTECH_PII_H_INCLUDED_
+
+
+#include "martech.h"
+
+
+#define MARTECH_PII_EMAIL     0x01
+#define MARTECH_PII_CARD      0x02
+#define MARTECH_PII_IBAN      0x04
+#define MARTECH_PII_NATIONAL  0x08
+#define MARTECH_PII_PHONE     0x10
+#define MARTECH_PII_COUNT     5
+#define MARTECH_PII_ALL       0x1f
+
+/* not a pattern of its own: UUIDs and long hexadecimal numbers */
+#define MARTECH_PII_RANDOM    0x20
+
+
+/* What is known of a value besides its text. */
+#define MARTECH_PII_HINT_PHONE     0x01  /* its name speaks of a phone */
+#define MARTECH_PII_HINT_NATIONAL  0x02  /* of an id of a person */
+
+
+typedef struct {
+    size_t    from;
+    size_t    to;
+    unsigned  pattern;                   /* one of the above */
+} martech_pii_match_t;
+
+
+/* "email", "card", "phone", "iban", "national_id"; 0: none of them. */
+unsigned martech_pii_pattern(martech_str_t name);
+
+/*
+ * Which patterns a text may hold at all, decided by its kinds of characters.
+ * Bytes up to limit, which may lie behind the text, can be read.
+ */
+unsigned martech_pii_may(const unsigned char *text, size_t len,
+    const unsigned char *limit);
+
+/*
+ * The first match of some patterns at an offset or behind it.  Returns 1 if
+ * there is one.
+ */
+int martech_pii_next(unsigned patterns, unsigned hints,
+    const unsigned char *text, size_t len, size_t offset,
+    martech_pii_match_t *match);
+
+/* The hints of a member's name. */
+unsigned martech_pii_hints(martech_str_t name);
+
+
+#endif /* _MARTECH_PII_H_INCLUDED_ */

@@ -1,0 +1,441 @@
+
+/*
+ * Copyright (C) ngx_martech_module contributors
+ *
+ * Holding the properties of an event against the versions of its entry.
+ * Nothing is allocated, and the cost has bounds that no sender moves: the
+ * steps of a schema, shared by all versions that are tried, and a number of
+ * matches of names with patterns.
+ */
+
+
+#include <string.h>
+
+#include "martech_field.h"
+#include "martech_plan_private.h"
+
+
+#define MARTECH_PLAN_MATCHES  10000      /* names against patterns */
+
+
+/* The properties of an event, which an event need not have. */
+typedef struct {
+    const martech_json_tape_t   *tape;
+    uint32_t                     node;
+    uint32_t                     culprit;   /* the event itself, and "" or */
+    const char                  *below;     /* "/properties" if it has none */
+    unsigned                     others;    /* members that are no fields */
+} martech_plan_subject_t;
+
+
+static const martech_json_node_t  martech_plan_empty_node = {
+    .len = 2, .next = 1, .kind = MARTECH_JSON_OBJECT
+};
+
+static const martech_json_tape_t  martech_plan_empty = {
+    .nodes = (martech_json_node_t *) &martech_plan_empty_node,
+    .nodes_max = 1, .nodes_count = 1,
+    .text = (const unsigned char *) "{}", .len = 2
+};
+
+
+static void martech_plan_subject(const martech_event_t *ev,
+    martech_plan_subject_t *subject);
+static void martech_plan_look(const martech_plan_item_t *item,
+    martech_plan_work_t *work, martech_plan_subject_t *subject);
+static int martech_plan_member_name(const martech_json_tape_t *tape,
+    uint32_t node, martech_plan_work_t *work, martech_str_t *name);
+static int martech_plan_hold_one(const martech_plan_item_t *item,
+    const martech_plan_shape_t *shape, martech_plan_work_t *work,
+    const martech_plan_subject_t *subject, martech_schema_run_t *run,
+    martech_plan_verdict_t *verdict);
+static void martech_plan_note_schema(const martech_plan_item_t *item,
+    const martech_plan_subject_t *subject, const martech_schema_run_t *run,
+    martech_plan_verdict_t *verdict);
+static int martech_plan_unplanned(const martech_plan_item_t *item,
+    const martech_plan_shape_t *shape, martech_plan_work_t *work,
+    const martech_plan_subject_t *subject, martech_plan_verdict_t *verdict);
+static int martech_plan_matches(const martech_plan_shape_t *shape,
+    martech_plan_work_t *work, martech_str_t name);
+static const martech_plan_shape_t *martech_plan_choose(
+    const martech_plan_item_t *item, martech_plan_work_t *work,
+    const martech_plan_subject_t *subject, martech_schema_run_t *run,
+    martech_plan_verdict_t *verdict);
+
+
+void
+martech_plan_hold(const martech_plan_item_t *item, const martech_event_t *ev,
+    int stated, martech_plan_work_t *work, martech_plan_verdict_t *verdict)
+{
+    martech_schema_run_t         run;
+    martech_plan_subject_t       subject;
+    const martech_plan_shape_t  *shape;
+
+    martech_plan_subject(ev, &subject);
+    martech_plan_look(item, work, &subject);
+
+    run.list = work->violations;
+    run.steps = MARTECH_SCHEMA_STEPS;
+    run.scratch = work->scratch;
+    run.scratch_size = sizeof(work->scratch);
+
+    if (stated < 0) {
+        shape = martech_plan_choose(item, work, &subject, &run, verdict);
+
+    } else {
+        shape = &item->shapes[stated];
+        (void) martech_plan_hold_one(item, shape, work, &subject, &run,
+                                     verdict);
+    }
+
+    verdict->version = shape->name;
+    verdict->held = 1;
+    work->planned = shape->planned;
+}
+
+
+/* An event without properties is held against the schema as one with {}. */
+
+static void
+martech_plan_subject(const martech_event_t *ev,
+    martech_plan_subject_t *subject)
+{
+    int       traits;
+    uint32_t  node;
+
+    traits = (ev->type == MARTECH_EVENT_IDENTIFY
+              || ev->type == MARTECH_EVENT_GROUP);
+
+    node = ev->fields[traits ? MARTECH_FIELD_TRAITS
+                             : MARTECH_FIELD_PROPERTIES];
+
+    subject->others = 0;
+
+    if (node != MARTECH_JSON_NONE
+        && ev->batch->tape->nodes[node].kind == MARTECH_JSON_OBJECT)
+    {
+        subject->tape = ev->batch->tape;
+        subject->node = node;
+        subject->culprit = MARTECH_JSON_NONE;
+        subject->below = "";
+        return;
+    }
+
+    subject->tape = &martech_plan_empty;
+    subject->node = 0;
+    subject->culprit = ev->node;
+    subject->below = traits ? "/traits" : "/properties";
+}
+
+
+/*
+ * One pass over the members: which fields were sent, and which have a value.
+ * Senders keep to the order of the plan more often than not, so the field
+ * behind the last one is tried before the table is asked.
+ */
+
+static void
+martech_plan_look(const martech_plan_item_t *item, martech_plan_work_t *work,
+    martech_plan_subject_t *subject)
+{
+    int                         field;
+    size_t                      size;
+    uint32_t                    i;
+    unsigned                    next;
+    martech_str_t               name;
+    const martech_json_node_t  *nodes;
+
+    size = martech_plan_bits_words(item->nfields) * sizeof(uint64_t);
+    memset(work->sent, 0, size);
+    memset(work->filled, 0, size);
+
+    work->patterns = MARTECH_PLAN_MATCHES;
+    nodes = subject->tape->nodes;
+    next = 0;
+
+    for (i = subject->node + 1; i < nodes[subject->node].next;
+         i = nodes[i].next)
+    {
+        if (!martech_plan_member_name(subject->tape, i, work, &name)) {
+            subject->others++;
+            continue;
+        }
+
+        if (next < item->nfields && item->field_names[next].len == name.len
+            && memcmp(item->field_names[next].data, name.data, name.len) == 0)
+        {
+            field = (int) next;
+
+        } else {
+            field = martech_plan_names_find(&item->fields, name.data,
+                                            name.len);
+
+            if (field == -1) {
+                subject->others++;
+                continue;
+            }
+        }
+
+        next = (unsigned) field + 1;
+        martech_plan_bit_set(work->sent, (unsigned) field);
+
+        if (nodes[i].kind != MARTECH_JSON_NULL) {
+            martech_plan_bit_set(work->filled, (unsigned) field);
+        }
+    }
+}
+
+
+/* The name of a member, un-escaped; 0 if it is too long for that. */
+
+static int
+martech_plan_member_name(const martech_json_tape_t *tape, uint32_t node,
+    martech_plan_work_t *work, martech_str_t *name)
+{
+    long  n;
+
+    name->data = tape->text + tape->nodes[node].key;
+    name->len = tape->nodes[node].key_len;
+
+    if (!(tape->nodes[node].flags & MARTECH_JSON_KEY_ESCAPED)) {
+        return 1;
+    }
+
+    n = martech_json_unescape(*name, work->scratch, sizeof(work->scratch));
+
+    if (n < 0) {
+        return 0;
+    }
+
+    name->data = work->scratch;
+    name->len = (size_t) n;
+
+    return 1;
+}
+
+
+/*
+ * Holds the properties against one version; 1 if nothing is wrong.  Without a
+ * verdict nothing is noted, and the first violation ends it.
+ */
+
+static int
+martech_plan_hold_one(const martech_plan_item_t *item,
+    const martech_plan_shape_t *shape, martech_plan_work_t *work,
+    const martech_plan_subject_t *subject, martech_schema_run_t *run,
+    martech_plan_verdict_t *verdict)
+{
+    int                       planned;
+    martech_schema_verdict_t  valid;
+
+    run->count = 0;
+    run->more = 0;
+    run->max = (verdict != NULL) ? MARTECH_PLAN_VIOLATIONS : 0;
+
+    valid = martech_schema_check(shape->schema, subject->tape, subject->node,
+                                 run);
+
+    if (valid != MARTECH_SCHEMA_VALID) {
+
+        if (verdict == NULL) {
+            return 0;
+        }
+
+        martech_plan_note_schema(item, subject, run, verdict);
+
+        if (valid == MARTECH_SCHEMA_LIMIT) {
+            martech_plan_note_rule(verdict, item->entry.violation, "limit",
+                                   subject->culprit ? subject->culprit
+                                                    : subject->node);
+        }
+    }
+
+    planned = !martech_plan_unplanned(item, shape, work, subject, verdict);
+
+    return valid == MARTECH_SCHEMA_VALID && planned;
+}
+
+
+static void
+martech_plan_note_schema(const martech_plan_item_t *item,
+    const martech_plan_subject_t *subject, const martech_schema_run_t *run,
+    martech_plan_verdict_t *verdict)
+{
+    unsigned                  i;
+    martech_plan_violation_t  violation;
+
+    violation.below = subject->below;
+
+    for (i = 0; i < run->count; i++) {
+        violation.rule = run->list[i].rule;
+        violation.name = run->list[i].name;
+
+        /* what has no properties has no node in them either */
+
+        violation.node = (subject->below[0] != '\0') ? subject->culprit
+                                                     : run->list[i].node;
+
+        martech_plan_note(verdict, item->entry.violation, &violation);
+    }
+
+    if (run->more && item->entry.violation != MARTECH_PLAN_ACCEPT) {
+        verdict->more = 1;
+    }
+}
+
+
+/* 1 if there are members that a version does not plan, and that matters. */
+
+static int
+martech_plan_unplanned(const martech_plan_item_t *item,
+    const martech_plan_shape_t *shape, martech_plan_work_t *work,
+    const martech_plan_subject_t *subject, martech_plan_verdict_t *verdict)
+{
+    int                         found, field;
+    unsigned                    k;
+    uint32_t                    i;
+    uint64_t                    odd;
+    martech_str_t               name;
+    martech_plan_violation_t    violation;
+    const martech_json_node_t  *nodes;
+
+    if (item->entry.unplanned_property == MARTECH_PLAN_ACCEPT || shape->open) {
+        return 0;
+    }
+
+    odd = subject->others;
+
+    for (k = 0; k < martech_plan_bits_words(item->nfields); k++) {
+        odd |= work->sent[k] & ~shape->planned[k];
+    }
+
+    if (odd == 0) {
+        return 0;
+    }
+
+    found = 0;
+    nodes = subject->tape->nodes;
+
+    violation.rule = "unplanned_property";
+    violation.node = subject->node;
+    violation.below = "";
+
+    for (i = subject->node + 1; i < nodes[subject->node].next;
+         i = nodes[i].next)
+    {
+        if (martech_plan_member_name(subject->tape, i, work, &name)) {
+            field = martech_plan_names_find(&item->fields, name.data,
+                                            name.len);
+
+            if ((field != -1
+                 && martech_plan_bit(shape->planned, (unsigned) field))
+                || martech_plan_matches(shape, work, name))
+            {
+                continue;
+            }
+        }
+
+        found = 1;
+
+        if (verdict == NULL || verdict->more) {
+            break;
+        }
+
+        violation.name.data = subject->tape->text + nodes[i].key;
+        violation.name.len = nodes[i].key_len;
+
+        martech_plan_note(verdict, item->entry.unplanned_property,
+                          &violation);
+    }
+
+    return found;
+}
+
+
+/* A match that was given up counts: it is no proof that a name is wrong. */
+
+static int
+martech_plan_matches(const martech_plan_shape_t *shape,
+    martech_plan_work_t *work, martech_str_t name)
+{
+    unsigned  i;
+
+    for (i = 0; i < shape->npatterns; i++) {
+
+        if (work->patterns == 0) {
+            return 1;
+        }
+
+        work->patterns--;
+
+        if (martech_regex_find(shape->patterns[i], name.data, name.len, 0,
+                               NULL, NULL)
+            != 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/*
+ * The newest accepted version that an event satisfies; if none, the newest,
+ * whose violations are noted.
+ */
+
+static const martech_plan_shape_t *
+martech_plan_choose(const martech_plan_item_t *item,
+    martech_plan_work_t *work, const martech_plan_subject_t *subject,
+    martech_schema_run_t *run, martech_plan_verdict_t *verdict)
+{
+    int                          i;
+    const martech_plan_shape_t  *shape, *newest;
+
+    newest = &item->shapes[item->newest];
+
+    if (martech_plan_hold_one(item, newest, work, subject, run, verdict)) {
+        return newest;
+    }
+
+    for (i = item->newest - 1; i >= 0; i--) {
+        shape = &item->shapes[i];
+
+        if (!shape->accepted
+            || !martech_plan_hold_one(item, shape, work, subject, run, NULL))
+        {
+            continue;
+        }
+
+        verdict->action = MARTECH_PLAN_ACCEPT;
+        verdict->count = 0;
+        verdict->more = 0;
+
+        return shape;
+    }
+
+    return newest;
+}
+
+
+int
+martech_plan_nulls(const martech_plan_t *plan,
+    const martech_plan_work_t *work, const martech_plan_verdict_t *verdict,
+    uint64_t *bits)
+{
+    unsigned  k;
+
+    if (!verdict->held) {
+        return 0;
+    }
+
+    for (k = 0;
+         k < martech_plan_bits_words(plan->items[verdict->entry].nfields);
+         k++)
+    {
+        bits[k] = work->planned[k] & ~work->filled[k];
+    }
+
+    return 1;
+}

@@ -1,0 +1,230 @@
+
+/*
+ * Copyright (C) ngx_martech_module contributors
+ *
+ * The evaluation of numbers, strings and constants.
+ */
+
+
+#include "martech_schema_core.h"
+
+
+static const martech_str_t  martech_schema_nobody = { 0, NULL };
+
+
+/* "enum" and "const" */
+
+martech_schema_verdict_t
+martech_schema_eval_value(martech_schema_eval_t *ev,
+    const martech_schema_sub_t *sub, const martech_schema_value_t *value,
+    uint32_t node)
+{
+    int                          rc;
+    size_t                       used;
+    uint32_t                     i;
+    martech_str_t                text;
+    const martech_json_node_t   *n;
+
+    n = &ev->tape->nodes[node];
+    rc = 0;
+
+    if (n->kind == MARTECH_JSON_STRING) {
+        used = ev->run->scratch_used;
+
+        if (value->strings.count > 0) {
+
+            if (!martech_schema_plain(ev, martech_json_slice(ev->tape, node),
+                                      n->flags & MARTECH_JSON_VALUE_ESCAPED,
+                                      &text))
+            {
+                return MARTECH_SCHEMA_LIMIT;
+            }
+
+            rc = martech_schema_names_find(&value->strings, text.data,
+                                           text.len) != NULL;
+        }
+
+        ev->run->scratch_used = used;
+
+    } else {
+
+        for (i = 0; i < value->nothers && rc == 0; i++) {
+            rc = martech_schema_equal(ev, ev->tape, node, &sub->doc->tape,
+                                      value->others[i]);
+        }
+    }
+
+    if (rc == 1) {
+        return MARTECH_SCHEMA_VALID;
+    }
+
+    if (rc == -1) {
+        return MARTECH_SCHEMA_LIMIT;
+    }
+
+    return martech_schema_note(ev, node, value->rule, value->where,
+                               martech_schema_nobody);
+}
+
+
+martech_schema_verdict_t
+martech_schema_eval_number(martech_schema_eval_t *ev,
+    const martech_schema_number_t *number, uint32_t node)
+{
+    int                            order;
+    unsigned                       i;
+    martech_schema_decimal_t       value;
+    martech_schema_verdict_t       rc;
+    const martech_schema_bound_t  *bound;
+
+    static const struct {
+        const char  *rule;
+        size_t       offset;
+        int          refused[2];         /* results of the comparison */
+    } bounds[] = {
+        { "minimum", offsetof(martech_schema_number_t, minimum), { -1, -1 } },
+        { "maximum", offsetof(martech_schema_number_t, maximum), { 1, 1 } },
+        { "exclusiveMinimum", offsetof(martech_schema_number_t, above),
+          { -1, 0 } },
+        { "exclusiveMaximum", offsetof(martech_schema_number_t, below),
+          { 1, 0 } },
+    };
+
+    rc = MARTECH_SCHEMA_VALID;
+    martech_schema_decimal(&value, martech_json_slice(ev->tape, node));
+
+    for (i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
+        bound = (const martech_schema_bound_t *)
+                ((const char *) number + bounds[i].offset);
+
+        if (bound->where.data == NULL) {
+            continue;
+        }
+
+        order = martech_schema_decimal_compare(&value, &bound->limit);
+
+        if (order == bounds[i].refused[0] || order == bounds[i].refused[1]) {
+            rc = martech_schema_note(ev, node, bounds[i].rule, bound->where,
+                                     martech_schema_nobody);
+        }
+    }
+
+    if (number->multiple.where.data != NULL
+        && !martech_schema_decimal_multiple(&value, &number->multiple.limit,
+                                            number->divisor))
+    {
+        rc = martech_schema_note(ev, node, "multipleOf",
+                                 number->multiple.where,
+                                 martech_schema_nobody);
+    }
+
+    return rc;
+}
+
+
+/* Code points of valid UTF-8. */
+
+static size_t
+martech_schema_characters(martech_str_t text)
+{
+    size_t  i, n;
+
+    n = 0;
+
+    for (i = 0; i < text.len; i++) {
+        n += (text.data[i] & 0xc0) != 0x80;
+    }
+
+    return n;
+}
+
+
+/* A character has one to four bytes: most strings need no counting. */
+
+static martech_schema_verdict_t
+martech_schema_eval_length(martech_schema_eval_t *ev,
+    const martech_schema_string_t *string, uint32_t node, martech_str_t text)
+{
+    size_t                    count;
+    martech_schema_verdict_t  rc;
+
+    rc = MARTECH_SCHEMA_VALID;
+
+    if ((string->max.where.data == NULL || text.len <= string->max.limit)
+        && (string->min.where.data == NULL
+            || text.len / 4 >= string->min.limit))
+    {
+        return rc;
+    }
+
+    count = martech_schema_characters(text);
+
+    if (string->max.where.data != NULL && count > string->max.limit) {
+        rc = martech_schema_note(ev, node, "maxLength", string->max.where,
+                                 martech_schema_nobody);
+    }
+
+    if (string->min.where.data != NULL && count < string->min.limit) {
+        rc = martech_schema_note(ev, node, "minLength", string->min.where,
+                                 martech_schema_nobody);
+    }
+
+    return rc;
+}
+
+
+martech_schema_verdict_t
+martech_schema_eval_string(martech_schema_eval_t *ev,
+    const martech_schema_string_t *string, uint32_t node)
+{
+    int                        found;
+    size_t                     used;
+    martech_str_t              text;
+    martech_schema_verdict_t   rc;
+
+    used = ev->run->scratch_used;
+
+    if (!martech_schema_plain(ev, martech_json_slice(ev->tape, node),
+                              ev->tape->nodes[node].flags
+                              & MARTECH_JSON_VALUE_ESCAPED, &text))
+    {
+        return MARTECH_SCHEMA_LIMIT;
+    }
+
+    rc = martech_schema_eval_length(ev, string, node, text);
+
+    if (string->pattern != NULL && !(rc && ev->quiet)) {
+
+        if (!martech_schema_spend(ev, MARTECH_SCHEMA_MATCH_STEPS(text.len))) {
+            return MARTECH_SCHEMA_LIMIT;
+        }
+
+        found = martech_regex_find(string->pattern, text.data, text.len, 0,
+                                   NULL, NULL);
+        if (found < 0) {
+            return MARTECH_SCHEMA_LIMIT;
+        }
+
+        if (found == 0) {
+            rc = martech_schema_note(ev, node, "pattern",
+                                     string->pattern_where,
+                                     martech_schema_nobody);
+        }
+    }
+
+    if (string->format != NULL && !(rc && ev->quiet)) {
+
+        if (!martech_schema_spend(ev, MARTECH_SCHEMA_MATCH_STEPS(text.len))) {
+            return MARTECH_SCHEMA_LIMIT;
+        }
+
+        if (!string->format(text.data, text.len)) {
+            rc = martech_schema_note(ev, node, "format", string->format_where,
+                                     martech_schema_nobody);
+        }
+    }
+
+    ev->run->scratch_used = used;
+
+    return rc;
+}

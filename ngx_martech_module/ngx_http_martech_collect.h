@@ -1,0 +1,97 @@
+
+/*
+ * Copyright (C) ngx_martech_module contributors
+ *
+ * One request between its body and its answer, and the steps that each of its
+ * events goes through:
+ *
+ *     collect   body, key, facts; the loop over the events; park or answer
+ *     event     the steps of one event, in this order:
+ *     drop        rules of the request: bots, internal traffic
+ *     consent     what the person has granted, and what follows from it
+ *     plan        what the tracking plan says of it
+ *     privacy     what is masked, dropped or hashed of it
+ *
+ * Nothing here waits: no slice of the body is needed afterwards.
+ */
+
+
+#ifndef _NGX_HTTP_MARTECH_COLLECT_H_INCLUDED_
+#define _NGX_HTTP_MARTECH_COLLECT_H_INCLUDED_
+
+
+#include "ngx_http_martech.h"
+
+
+/* What may be changed of one event; more: it is refused. */
+#define NGX_HTTP_MARTECH_EDITS      8192
+#define NGX_HTTP_MARTECH_EDIT_SIZE  (256 * 1024)     /* bytes put instead */
+
+
+/* Of a worker, for one event at a time; private to event. */
+struct ngx_http_martech_scratch_s {
+    martech_edit_t           list[NGX_HTTP_MARTECH_EDITS];
+    u_char                   bytes[NGX_HTTP_MARTECH_EDIT_SIZE];
+    u_char                   extra[MARTECH_CONSENT_TEXT_MAX + 1
+                                   + MARTECH_PLAN_TEXT_MAX];
+};
+
+
+/* One request. */
+typedef struct {
+    ngx_http_request_t            *r;
+    ngx_http_martech_ctx_t        *ctx;
+    ngx_http_martech_loc_conf_t   *mlcf;
+    ngx_http_martech_main_conf_t  *mmcf;
+    ngx_http_martech_worker_t     *worker;
+    ngx_http_martech_slot_t       *slot;         /* NULL: memory is enough */
+    ngx_uint_t                     stored;       /* records made of it */
+    ngx_uint_t                     denied;       /* events dropped for it */
+    ngx_http_martech_drop_t       *drop;         /* rule that holds, or NULL */
+    size_t                         bytes;        /* asked of the buffer */
+    ngx_queue_t                    records;      /* of this request */
+    u_char                         request_id[32];
+    martech_batch_t                batch;
+    martech_facts_t                facts;        /* as they may be stored */
+    martech_str_t                  ip;           /* as they are */
+    martech_str_t                  agent;
+    martech_privacy_facts_t        reduced;
+} ngx_http_martech_collect_t;
+
+
+/* One event of it. */
+typedef struct {
+    martech_event_t                ev;
+    martech_edits_t                edits;
+    uint32_t                       node;
+    uint32_t                       index;
+    martech_consent_decision_t     consent;      /* if it is configured */
+    unsigned                       denied:1;     /* and the policy is not tag */
+    ngx_http_martech_judgement_t   judgement;    /* of the plan */
+} ngx_http_martech_item_t;
+
+
+/*
+ * event: takes one event, into the buffer, as dropped, or onto the list of
+ * refusals.  NGX_BUSY: there is no room now, or no hope; NGX_DECLINED: the
+ * request is too large for the buffer.
+ */
+ngx_int_t ngx_http_martech_event(ngx_http_martech_collect_t *mc,
+    uint32_t node, uint32_t index);
+ngx_int_t ngx_http_martech_event_init(ngx_http_martech_worker_t *worker);
+uint64_t ngx_http_martech_event_random(ngx_http_martech_worker_t *worker);
+
+/* consent: decides for an event, of which only node is known to be sound. */
+void ngx_http_martech_consent_event(ngx_http_martech_collect_t *mc,
+    ngx_http_martech_item_t *item);
+
+/*
+ * privacy: _facts reduces what the request knows; _event adds what must be
+ * changed to the edits, and makes the event anonymous if it is denied.
+ */
+void ngx_http_martech_privacy_facts(ngx_http_martech_collect_t *mc);
+void ngx_http_martech_privacy_event(ngx_http_martech_collect_t *mc,
+    ngx_http_martech_item_t *item);
+
+
+#endif /* _NGX_HTTP_MARTECH_COLLECT_H_INCLUDED_ */

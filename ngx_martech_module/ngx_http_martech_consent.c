@@ -1,0 +1,237 @@
+
+/*
+ * Copyright (C) ngx_martech_module contributors
+ *
+ * Who may be stored.  The signals of a request are read once, before its body
+ * is; those of an event may then decide otherwise for that event.
+ *
+ * As long as the request as such is denied, nothing of it is logged; once an
+ * event of it is denied, nothing will be.
+ */
+
+
+#include "ngx_http_martech_collect.h"
+
+
+static uint8_t ngx_http_martech_consent_default(ngx_http_request_t *r,
+    ngx_http_martech_consent_conf_t *conf);
+static void ngx_http_martech_consent_signals(ngx_http_request_t *r,
+    ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_consent_t *consent);
+static void ngx_http_martech_consent_decide(
+    ngx_http_martech_consent_conf_t *conf,
+    ngx_http_martech_consent_t *consent, martech_consent_t *event,
+    martech_consent_decision_t *decision);
+static ngx_uint_t ngx_http_martech_consent_denied(
+    ngx_http_martech_consent_conf_t *conf,
+    martech_consent_decision_t *decision);
+static uint32_t ngx_http_martech_consent_node(ngx_http_martech_collect_t *mc,
+    uint32_t event);
+
+
+ngx_int_t
+ngx_http_martech_consent_request(ngx_http_request_t *r,
+    ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_ctx_t *ctx)
+{
+    ngx_http_martech_consent_t       *consent;
+    ngx_http_martech_consent_conf_t  *conf;
+
+    conf = mlcf->consent;
+
+    if (conf == NULL || ctx->consent) {
+        return NGX_OK;
+    }
+
+    consent = ngx_pcalloc(r->pool, sizeof(ngx_http_martech_consent_t));
+
+    if (consent == NULL) {
+        return NGX_ERROR;
+    }
+
+    consent->granted = ngx_http_martech_consent_default(r, conf);
+
+    ngx_http_martech_consent_signals(r, mlcf, consent);
+    ngx_http_martech_consent_decide(conf, consent, NULL, &consent->decision);
+
+    consent->denied = ngx_http_martech_consent_denied(conf,
+                                                      &consent->decision);
+    ctx->consent = consent;
+    ctx->granted = consent->decision.granted;
+
+    if (consent->denied && !conf->log) {
+        ngx_http_martech_ctx_quiet(r, ctx, 1);
+    }
+
+    return NGX_OK;
+}
+
+
+/* What holds if nobody says anything; a variable may know the country. */
+
+static uint8_t
+ngx_http_martech_consent_default(ngx_http_request_t *r,
+    ngx_http_martech_consent_conf_t *conf)
+{
+    ngx_str_t      text;
+    martech_str_t  list;
+
+    if (conf->value == NULL) {
+        return conf->granted;
+    }
+
+    if (ngx_http_complex_value(r, conf->value, &text) != NGX_OK) {
+        return 0;
+    }
+
+    if (text.len == 7 && ngx_strncmp(text.data, "granted", 7) == 0) {
+        return MARTECH_PURPOSES_ALL;
+    }
+
+    /* "denied" is no list of purposes, nor is a mistake */
+
+    list.data = text.data;
+    list.len = text.len;
+
+    return martech_consent_purposes(list);
+}
+
+
+static void
+ngx_http_martech_consent_signals(ngx_http_request_t *r,
+    ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_consent_t *consent)
+{
+    ngx_uint_t                     i;
+    martech_str_t                  value;
+    ngx_http_martech_signal_t     *signal;
+    ngx_http_martech_worker_t     *worker;
+    ngx_http_martech_main_conf_t  *mmcf;
+
+    for (i = 0; i < mlcf->consent->nsignals; i++) {
+        signal = &mlcf->consent->signals[i];
+
+        if (ngx_http_martech_signal_value(r, signal, &value) != NGX_OK) {
+            continue;
+        }
+
+        if (value.len > MARTECH_CONSENT_SIGNAL_MAX) {
+            mmcf = ngx_http_get_module_main_conf(r, ngx_http_martech_module);
+            worker = ngx_http_martech_worker(mmcf);
+
+            if (worker) {
+                ngx_http_martech_count(worker, SIGNALS_LONG, 1);
+            }
+
+            continue;
+        }
+
+        (void) martech_consent_read(signal->signal, value,
+                                    &mlcf->consent_rules, &consent->says[i]);
+    }
+}
+
+
+/* event: what the event itself says, or NULL. */
+
+static void
+ngx_http_martech_consent_decide(ngx_http_martech_consent_conf_t *conf,
+    ngx_http_martech_consent_t *consent, martech_consent_t *event,
+    martech_consent_decision_t *decision)
+{
+    ngx_uint_t               i;
+    martech_consent_t       *says;
+    martech_consent_case_t   c;
+
+    martech_consent_begin(&c);
+
+    for (i = 0; i < conf->nsignals; i++) {
+        says = &consent->says[i];
+
+        if (conf->signals[i].signal == MARTECH_CONSENT_EVENT) {
+
+            if (event == NULL) {
+                continue;
+            }
+
+            says = event;
+        }
+
+        martech_consent_add(&c, conf->signals[i].signal, says);
+    }
+
+    martech_consent_end(&c, consent->granted);
+
+    *decision = c.decision;
+}
+
+
+static ngx_uint_t
+ngx_http_martech_consent_denied(ngx_http_martech_consent_conf_t *conf,
+    martech_consent_decision_t *decision)
+{
+    return conf->policy != NGX_HTTP_MARTECH_CONSENT_TAG
+           && (decision->granted & conf->require) != conf->require;
+}
+
+
+void
+ngx_http_martech_consent_event(ngx_http_martech_collect_t *mc,
+    ngx_http_martech_item_t *item)
+{
+    uint32_t                          node;
+    martech_consent_t                 event;
+    ngx_http_martech_ctx_t           *ctx;
+    ngx_http_martech_consent_conf_t  *conf;
+
+    ctx = mc->ctx;
+    conf = mc->mlcf->consent;
+
+    node = conf->event ? ngx_http_martech_consent_node(mc, item->node)
+                       : MARTECH_JSON_NONE;
+
+    if (node != MARTECH_JSON_NONE
+        && martech_consent_read_event(mc->batch.tape, node,
+                                      &mc->mlcf->consent_rules, &event))
+    {
+        ngx_http_martech_consent_decide(conf, ctx->consent, &event,
+                                        &item->consent);
+        item->denied = ngx_http_martech_consent_denied(conf, &item->consent);
+
+        ctx->granted &= item->consent.granted;
+
+    } else {
+        item->consent = ctx->consent->decision;
+        item->denied = ctx->consent->denied;
+    }
+
+    if (item->denied) {
+        ctx->denied = 1;
+        ngx_str_null(&ctx->message_id);
+
+        if (!conf->log) {
+            ngx_http_martech_ctx_quiet(mc->r, ctx, 1);
+        }
+    }
+}
+
+
+/* context.consent of the event, or else of its batch. */
+
+static uint32_t
+ngx_http_martech_consent_node(ngx_http_martech_collect_t *mc, uint32_t event)
+{
+    uint32_t                    node;
+    const martech_json_tape_t  *tape;
+
+    tape = mc->batch.tape;
+
+    node = martech_json_member(tape, event, "context", 7);
+
+    if (node != MARTECH_JSON_NONE) {
+        node = martech_json_member(tape, node, "consent", 7);
+    }
+
+    if (node == MARTECH_JSON_NONE && mc->batch.context != MARTECH_JSON_NONE) {
+        node = martech_json_member(tape, mc->batch.context, "consent", 7);
+    }
+
+    return node;
+}
