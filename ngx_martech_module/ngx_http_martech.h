@@ -25,6 +25,7 @@
  *
  *     redis       where an event goes; what Redis has not taken in time
  *     cluster     which node takes which shard
+ *     scout       one event ahead of the others, to see whether it does
  *     node        a server: its connection, and what is on its way to it
  *     node_send   out of its queue
  *     node_reply  what it answers
@@ -278,7 +279,15 @@ typedef struct {
     unsigned                   refused:1;  /* of a replay: sent again later */
     unsigned                   moves:5;    /* in a row */
     unsigned                   quarantined:1;      /* that is where it goes */
+    unsigned                   scout:1;    /* on its way, see scout */
 } ngx_http_martech_record_t;
+
+
+/* 1 if it goes into the stream {P:NN}:in, and not to another key. */
+#define ngx_http_martech_record_stream(record)                                \
+    (((record)->kind == NGX_HTTP_MARTECH_RECORD_EVENT                         \
+      || (record)->kind == NGX_HTTP_MARTECH_RECORD_REPLAY)                    \
+     && !(record)->quarantined)
 
 
 /* A request that waits; lives outside the request's pool. */
@@ -373,6 +382,8 @@ typedef struct {
     ngx_http_martech_node_t         *next;
     ngx_msec_t                       ask_since;
     unsigned                         next_asking:1;
+    unsigned                         unsure:1;     /* see scout */
+    unsigned                         scouted:1;    /* its scout is out */
 } ngx_http_martech_shard_t;
 
 
@@ -960,18 +971,19 @@ void ngx_http_martech_redis_close(ngx_http_martech_worker_t *worker);
 
 /*
  * cluster: _place is the node that takes the events of a shard now.  _push
- * gives a record to the node of its key.  _moved: the node
- * has answered that another one has it; NGX_DECLINED: we cannot go there.
- * _settle: all replies of the node are in.  _rest: its rest is over.
- * _lost: it cannot be reached.
- * _used: it has a shard, or records.  _start: the first connection.  _seed:
- * the node at the next of the configured addresses.
+ * gives a record to the node of its key.  _asking: an ASK said of the shard is
+ * still good.  _moved: the node has answered that another one has it;
+ * NGX_DECLINED: we cannot go there.  _settle: all replies of the node are in.
+ * _rest: its rest is over.  _lost: it cannot be reached.  _used: it has a
+ * shard, or records.  _start: the first connection.  _seed: the node at the
+ * next of the configured addresses.
  */
 ngx_int_t ngx_http_martech_cluster_init(ngx_http_martech_worker_t *worker);
 ngx_http_martech_node_t *ngx_http_martech_cluster_place(
     ngx_http_martech_worker_t *worker, ngx_uint_t n);
 void ngx_http_martech_cluster_push(ngx_http_martech_worker_t *worker,
     ngx_http_martech_record_t *record);
+ngx_uint_t ngx_http_martech_cluster_asking(ngx_http_martech_shard_t *shard);
 ngx_int_t ngx_http_martech_cluster_moved(ngx_http_martech_node_t *node,
     ngx_http_martech_record_t *record);
 void ngx_http_martech_cluster_settle(ngx_http_martech_node_t *node);
@@ -981,6 +993,21 @@ ngx_uint_t ngx_http_martech_cluster_used(ngx_http_martech_node_t *node);
 void ngx_http_martech_cluster_start(ngx_http_martech_worker_t *worker);
 ngx_http_martech_node_t *ngx_http_martech_cluster_seed(
     ngx_http_martech_worker_t *worker);
+
+/*
+ * scout: _needed: the record goes alone, as its shard is unsure; _ahead: and
+ * another one of it is on its way, so that this one has to wait.  _sent: the
+ * record is on its way.  _back: it is not any more, taken tells whether the
+ * node has taken it; called for every record that leaves "sent", of any kind.
+ */
+ngx_uint_t ngx_http_martech_scout_needed(ngx_http_martech_node_t *node,
+    ngx_http_martech_record_t *record);
+ngx_uint_t ngx_http_martech_scout_ahead(ngx_http_martech_node_t *node,
+    ngx_http_martech_record_t *record);
+void ngx_http_martech_scout_sent(ngx_http_martech_node_t *node,
+    ngx_http_martech_record_t *record);
+void ngx_http_martech_scout_back(ngx_http_martech_node_t *node,
+    ngx_http_martech_record_t *record, ngx_uint_t taken);
 
 /*
  * node: _use gives it an endpoint (and takes that, unless it is part of the

@@ -11,7 +11,7 @@
  * Order within a shard holds through a move.  The node that has given the
  * answer sends nothing more until all of its replies are in; what it refused
  * and what it has not sent yet, in this order, then goes to the nodes that own
- * the shards.
+ * the shards; of each of them one event first, see scout.
  *
  * While a slot is given from one node to another each of them may say that it
  * is the other's.  What has gone to and fro many times goes slowly from then
@@ -33,11 +33,6 @@
 
 /* an ASK is good for so long; then the shard's owner may have changed */
 #define NGX_HTTP_MARTECH_ASKING_TIME   1000      /* ms */
-
-
-/* the record is of the stream {P:NN}:in */
-#define ngx_http_martech_cluster_stream(record)                               \
-    ((record)->kind != NGX_HTTP_MARTECH_RECORD_TOTALS)
 
 
 static ngx_http_martech_node_t *ngx_http_martech_cluster_node(
@@ -85,6 +80,7 @@ ngx_http_martech_cluster_init(ngx_http_martech_worker_t *worker)
 
     for (i = 0; i < worker->conf->shards; i++) {
         worker->shards[i].node = &worker->nodes[0];
+        worker->shards[i].unsure = (n > 1);
     }
 
     return NGX_OK;
@@ -138,11 +134,13 @@ ngx_http_martech_cluster_push(ngx_http_martech_worker_t *worker,
 
     shard = &worker->shards[record->shard];
 
-    if (ngx_http_martech_cluster_stream(record)) {
+    if (ngx_http_martech_record_stream(record)) {
         to = ngx_http_martech_cluster_place(worker, record->shard);
-        record->asking = (shard->ask
-                          && ngx_current_msec - shard->ask_since
-                             < NGX_HTTP_MARTECH_ASKING_TIME);
+        record->asking = ngx_http_martech_cluster_asking(shard);
+
+        if (shard->ask && !record->asking) {
+            shard->unsure = 1;
+        }
 
     } else {
         to = record->ask ? record->ask : shard->node;
@@ -151,6 +149,14 @@ ngx_http_martech_cluster_push(ngx_http_martech_worker_t *worker,
     }
 
     ngx_http_martech_node_push(to, record);
+}
+
+
+ngx_uint_t
+ngx_http_martech_cluster_asking(ngx_http_martech_shard_t *shard)
+{
+    return shard->ask && ngx_current_msec - shard->ask_since
+                         < NGX_HTTP_MARTECH_ASKING_TIME;
 }
 
 
@@ -191,7 +197,7 @@ ngx_http_martech_cluster_moved(ngx_http_martech_node_t *node,
 
     asking = (node->resp.text[0] == 'A');
 
-    if (asking && !ngx_http_martech_cluster_stream(record)) {
+    if (asking && !ngx_http_martech_record_stream(record)) {
         record->ask = to;
 
     } else {
@@ -325,6 +331,7 @@ ngx_http_martech_cluster_turn(ngx_http_martech_node_t *node,
     }
 
     shard->next = NULL;
+    shard->unsure = 1;
 }
 
 
@@ -377,7 +384,8 @@ ngx_http_martech_cluster_lost(ngx_http_martech_node_t *node)
 
             /* its owner knows whether it still is the place to ask */
 
-            shard->ask = NULL;
+            shard->next = shard->node;
+            shard->next_asking = 0;
         }
 
         if (shard->node == node) {

@@ -371,6 +371,7 @@ ngx_http_martech_node_rewind(ngx_http_martech_node_t *node)
         }
 
         record->asked = 0;
+        ngx_http_martech_scout_back(node, record, 0);
 
         if (record->kind == NGX_HTTP_MARTECH_RECORD_TOTALS) {
             ngx_http_martech_totals_lost(node->worker);

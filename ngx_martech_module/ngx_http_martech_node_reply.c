@@ -125,6 +125,7 @@ ngx_http_martech_node_parse(ngx_http_martech_node_t *node, const u_char *p,
 static ngx_int_t
 ngx_http_martech_node_reply(ngx_http_martech_node_t *node)
 {
+    ngx_uint_t                  taken;
     ngx_queue_t                *q;
     ngx_http_martech_record_t  *record;
     ngx_http_martech_worker_t  *worker;
@@ -147,6 +148,11 @@ ngx_http_martech_node_reply(ngx_http_martech_node_t *node)
         return NGX_OK;
     }
 
+    taken = (node->resp.type == NGX_HTTP_MARTECH_RESP_BULK
+             || node->resp.type == NGX_HTTP_MARTECH_RESP_STATUS);
+
+    ngx_http_martech_scout_back(node, record, taken);
+
     if (record->kind == NGX_HTTP_MARTECH_RECORD_WAIT) {
         return ngx_http_martech_node_replicas(node);
     }
@@ -155,9 +161,7 @@ ngx_http_martech_node_reply(ngx_http_martech_node_t *node)
         return ngx_http_martech_totals_reply(node, record);
     }
 
-    if (node->resp.type != NGX_HTTP_MARTECH_RESP_BULK
-        && node->resp.type != NGX_HTTP_MARTECH_RESP_STATUS)
-    {
+    if (!taken) {
         return ngx_http_martech_node_refused(node, record);
     }
 

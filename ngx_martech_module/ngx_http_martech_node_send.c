@@ -117,6 +117,7 @@ ngx_http_martech_node_send(ngx_http_martech_node_t *node)
 /*
  * Up to n buffers of what is to be sent next; returns how many.  In a pause
  * that is the rest of a command that is half on its way, and nothing else.
+ * What waits for its scout holds back those behind it, for one round trip.
  */
 
 static ngx_uint_t
@@ -138,7 +139,9 @@ ngx_http_martech_node_unsent(ngx_http_martech_node_t *node, ngx_buf_t *bufs,
         record = ngx_queue_data(q, ngx_http_martech_record_t, queue);
         prefix = ngx_http_martech_node_prefix(record);
 
-        if (node->paused && skip == 0) {
+        if (skip == 0
+            && (node->paused || ngx_http_martech_scout_ahead(node, record)))
+        {
             break;
         }
 
@@ -169,6 +172,13 @@ ngx_http_martech_node_unsent(ngx_http_martech_node_t *node, ngx_buf_t *bufs,
         }
 
         skip = 0;
+
+        if (ngx_http_martech_scout_needed(node, record)) {
+
+            /* the next one may be of the same shard */
+
+            break;
+        }
     }
 
     return used;
@@ -214,6 +224,7 @@ ngx_http_martech_node_advance(ngx_http_martech_node_t *node, size_t sent)
         }
 
         record->asked = record->asking;
+        ngx_http_martech_scout_sent(node, record);
 
         ngx_http_martech_record_place(record, &node->sent,
                                       NGX_HTTP_MARTECH_RECORD_SENT);

@@ -105,10 +105,22 @@ sub take {
     return $self->drop($fh)
         unless sysread $fh, $$buffer, 65536, length $$buffer;
 
-    while (defined(my $name = command($buffer))) {
+    while (1) {
+        my $before = $$buffer;
+        my $name = command($buffer) // last;
+        my $bytes = substr $before, 0, length($before) - length $$buffer;
+
         $self->{asked}{$name}++;
-        syswrite $fh, $self->{says}{$name} // "+OK\r\n";
+        syswrite $fh, $self->answer($name, $bytes, $fh);
     }
+}
+
+
+# what a command is answered, of which the bytes are known; may be overridden
+sub answer {
+    my ($self, $name) = @_;
+
+    return $self->{says}{$name} // "+OK\r\n";
 }
 
 
