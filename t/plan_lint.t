@@ -176,4 +176,13 @@ like($cli->plain('plan')->{err}, qr/what of "plan" is missing/,
 unlike(lint(a_plan("A\e[31m" => event(owner => '')))->{out}, qr/\e/,
        'no control characters on a terminal');
 
+
+# ---- the example ----
+
+my $example = $cli->plain('plan', 'lint', '--strict',
+                          Martech::Test->root() . '/lua-free-conf/plan.json');
+
+is($example->{status}, 0, 'lua-free-conf/plan.json: nothing to say')
+    or diag($example->{out});
+
 $t->done();
