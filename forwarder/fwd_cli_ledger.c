@@ -302,7 +302,7 @@ fwd_ledger_check(fwd_ledger_t *l, json_t *book, uint64_t shard, int digests)
 
 
 /*
- * What edges have stored in "in", and what was let in from the quarantine, was
+ * What edges have stored in "in", at once or from their disks, and what was let in from the quarantine, was
  * routed, is bad, or is still to be routed.
  */
 
@@ -328,6 +328,7 @@ fwd_ledger_check_edge(fwd_ledger_t *l)
     }
 
     stored = fwd_book_get(l->edge, "stored")
+             + fwd_book_get(l->edge, "replayed")
              - fwd_book_get(l->edge, "quarantined")
              + fwd_book_get(l->total, "quarantine_replayed");
     l->twice = here - stored;
