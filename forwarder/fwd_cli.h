@@ -81,6 +81,7 @@ typedef struct {
     const char           *name;
     uint64_t              least;
     uint64_t              unchecked;
+    uint64_t              any_plan;      /* of whatever name */
     uint64_t              values;
     uint64_t              strict;
     uint64_t              allow_breaking;

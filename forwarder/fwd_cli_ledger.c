@@ -302,8 +302,8 @@ fwd_ledger_check(fwd_ledger_t *l, json_t *book, uint64_t shard, int digests)
 
 
 /*
- * What edges have stored in "in", at once or from their disks, and what was let in from the quarantine, was
- * routed, is bad, or is still to be routed.
+ * What edges have stored in "in", at once or from their disks, and what was let
+ * in from the quarantine, was routed, is bad, or is still to be routed.
  */
 
 static void

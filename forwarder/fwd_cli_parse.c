@@ -115,6 +115,8 @@ static const fwd_option_t  fwd_options[] = {
       "how old the waiting events are" },
     { "--plan", FWD_OPTION_TEXT, FWD_AT(plan), FWD_CLI_P_REPLAY, "FILE",
       "the plan that they have to pass" },
+    { "--any-plan", FWD_OPTION_FLAG, FWD_AT(any_plan), FWD_CLI_P_REPLAY,
+      NULL, "also what a plan of another name has put aside" },
     { "--unchecked", FWD_OPTION_FLAG, FWD_AT(unchecked), FWD_CLI_P_REPLAY,
       NULL, "let them in as they are" },
     { "--event", FWD_OPTION_TEXT, FWD_AT(event), FWD_QFILTERED, "NAME",

@@ -101,6 +101,7 @@ fwd_cli_plan_replay(fwd_cli_t *cli)
         status = fwd_cli_fail(cli);
 
     } else {
+        r.move->any = (cli->o.any_plan != 0);
         status = fwd_replay_run(&r);
     }
 

@@ -17,6 +17,8 @@
 
 #include "fwd_quarantine_move.h"
 
+#include "../martech/martech_privacy.h"
+
 
 #define FWD_QUARANTINE_TEXT_MAX  (256 * 1024 * 1024)
 #define FWD_QUARANTINE_REPAIRS   4
@@ -31,6 +33,8 @@ typedef struct {
 } fwd_quarantine_edit_t;
 
 
+static int fwd_quarantine_foreign(const fwd_quarantine_move_t *m,
+    const fwd_quarantined_t *item);
 static fwd_rc_t fwd_quarantine_event(fwd_quarantine_move_t *m,
     const fwd_quarantined_t *item);
 static const char *fwd_quarantine_missing(martech_rc_t rc);
@@ -92,6 +96,12 @@ fwd_quarantine_check(fwd_quarantine_move_t *m, const fwd_quarantined_t *item)
         return NULL;
     }
 
+    m->verdict.count = 0;
+
+    if (!m->any && fwd_quarantine_foreign(m, item)) {
+        return "another_plan";
+    }
+
     if (fwd_quarantine_event(m, item) != FWD_OK) {
         return "unreadable";
     }
@@ -103,6 +113,31 @@ fwd_quarantine_check(fwd_quarantine_move_t *m, const fwd_quarantined_t *item)
     }
 
     return m->verdict.count != 0 ? m->verdict.list[0].rule : "unplanned";
+}
+
+
+/*
+ * Sources may have different plans, and one quarantine.  A plan that does not
+ * know the events of another one would let them in.
+ */
+
+static int
+fwd_quarantine_foreign(const fwd_quarantine_move_t *m,
+    const fwd_quarantined_t *item)
+{
+    uint32_t       node;
+    martech_str_t  name;
+
+    if (item->plan == MARTECH_JSON_NONE) {
+        return 0;
+    }
+
+    node = martech_json_member(item->tape, item->plan, "name", 4);
+    name = martech_plan_name(m->plan);
+
+    return node != MARTECH_JSON_NONE
+           && !martech_json_equals(item->tape, node,
+                                   (const char *) name.data, name.len);
 }
 
 
@@ -299,8 +334,9 @@ fwd_quarantine_verdict(fwd_quarantine_move_t *m,
     static const char  head[] = "\"plan\":{";
 
     if (m->plan != NULL) {
-        len = martech_plan_write(m->plan, &m->event, &m->verdict, NULL,
-                                 m->written, sizeof(m->written));
+        len = martech_plan_write(m->plan, &m->event, &m->verdict,
+                                 martech_privacy_text, m->written,
+                                 sizeof(m->written));
 
         if (len > sizeof(head) - 1
             && memcmp(m->written, head, sizeof(head) - 1) == 0)

@@ -29,6 +29,7 @@ typedef struct {
     fwd_buf_t             text;          /* the event as it is checked */
     fwd_buf_t             out;           /* as it goes on */
     char                  written[MARTECH_PLAN_TEXT_MAX];
+    unsigned              any:1;         /* events of other plans, too */
 } fwd_quarantine_move_t;
 
 
@@ -38,8 +39,9 @@ fwd_quarantine_move_t *fwd_quarantine_move_create(
 void fwd_quarantine_move_destroy(fwd_quarantine_move_t *m);
 
 /*
- * NULL if an event passes; else why not: a rule of the plan, or "unreadable".
- * m->verdict is set if there is a plan and the event could be read.
+ * NULL if an event passes; else why not: a rule of the plan, "unreadable", or
+ * "another_plan", by whose name it was put aside.  m->verdict is set if there
+ * is a plan and the event was held against it, else it has no violations.
  */
 const char *fwd_quarantine_check(fwd_quarantine_move_t *m,
     const fwd_quarantined_t *item);

@@ -291,7 +291,7 @@ martech_plan_unplanned(const martech_plan_item_t *item,
     const martech_plan_shape_t *shape, martech_plan_work_t *work,
     const martech_plan_subject_t *subject, martech_plan_verdict_t *verdict)
 {
-    int                         found, field;
+    int                         found, field, matches;
     unsigned                    k;
     uint32_t                    i;
     uint64_t                    odd;
@@ -316,22 +316,32 @@ martech_plan_unplanned(const martech_plan_item_t *item,
     found = 0;
     nodes = subject->tape->nodes;
 
-    violation.rule = "unplanned_property";
     violation.node = subject->node;
     violation.below = "";
 
     for (i = subject->node + 1; i < nodes[subject->node].next;
          i = nodes[i].next)
     {
+        violation.rule = "unplanned_property";
+
         if (martech_plan_member_name(subject->tape, i, work, &name)) {
             field = martech_plan_names_find(&item->fields, name.data,
                                             name.len);
 
-            if ((field != -1
-                 && martech_plan_bit(shape->planned, (unsigned) field))
-                || martech_plan_matches(shape, work, name))
+            if (field != -1
+                && martech_plan_bit(shape->planned, (unsigned) field))
             {
                 continue;
+            }
+
+            matches = martech_plan_matches(shape, work, name);
+
+            if (matches == 1) {
+                continue;
+            }
+
+            if (matches == -1) {
+                violation.rule = "limit";
             }
         }
 
@@ -352,31 +362,41 @@ martech_plan_unplanned(const martech_plan_item_t *item,
 }
 
 
-/* A match that was given up counts: it is no proof that a name is wrong. */
+/*
+ * 1 if a pattern plans the name, 0 if none does, -1 if that was not found out:
+ * else a sender would make his names planned by making them costly.
+ */
 
 static int
 martech_plan_matches(const martech_plan_shape_t *shape,
     martech_plan_work_t *work, martech_str_t name)
 {
+    int       rc, known;
     unsigned  i;
+
+    known = 0;
 
     for (i = 0; i < shape->npatterns; i++) {
 
         if (work->patterns == 0) {
-            return 1;
+            return -1;
         }
 
         work->patterns--;
 
-        if (martech_regex_find(shape->patterns[i], name.data, name.len, 0,
-                               NULL, NULL)
-            != 0)
-        {
+        rc = martech_regex_find(shape->patterns[i], name.data, name.len, 0,
+                                NULL, NULL);
+
+        if (rc > 0) {
             return 1;
+        }
+
+        if (rc < 0) {
+            known = -1;
         }
     }
 
-    return 0;
+    return known;
 }
 
 

@@ -20,6 +20,8 @@ static ngx_int_t ngx_http_martech_plan_layout(ngx_conf_t *cf,
     ngx_http_martech_plan_t *plan);
 static char *ngx_http_martech_plan_add(ngx_conf_t *cf, ngx_array_t *rules,
     ngx_http_martech_plan_t *plan, ngx_str_t *source);
+static ngx_int_t ngx_http_martech_plan_distinct(ngx_conf_t *cf,
+    ngx_http_martech_plan_t **plan, ngx_uint_t n);
 static ngx_int_t ngx_http_martech_plan_use(
     ngx_http_martech_plan_use_t *use, ngx_array_t *rules, ngx_str_t *source);
 
@@ -473,10 +475,60 @@ ngx_http_martech_plan_prepare(ngx_conf_t *cf,
 
     for (i = 0; i < mmcf->plans.plans.nelts; i++) {
 
-        if (ngx_http_martech_quality_zone(cf, plan[i]) != NGX_OK) {
+        if (ngx_http_martech_plan_distinct(cf, plan, i) != NGX_OK
+            || ngx_http_martech_quality_zone(cf, plan[i]) != NGX_OK)
+        {
             return NGX_ERROR;
         }
     }
 
     return ngx_http_martech_violations_zone(cf, &mmcf->plans);
+}
+
+
+/*
+ * Numbers of a plan are shown by its name and the source; two of a kind would
+ * be one series twice, and Prometheus takes nothing from such a page.
+ */
+
+static ngx_int_t
+ngx_http_martech_plan_distinct(ngx_conf_t *cf, ngx_http_martech_plan_t **plan,
+    ngx_uint_t n)
+{
+    ngx_str_t      *a, *b;
+    ngx_uint_t      i, j, k;
+    martech_str_t   name, other;
+
+    name = martech_plan_name(plan[n]->plan);
+    a = plan[n]->sources.elts;
+
+    for (i = 0; i < n; i++) {
+        other = martech_plan_name(plan[i]->plan);
+
+        if (other.len != name.len
+            || ngx_memcmp(other.data, name.data, name.len) != 0)
+        {
+            continue;
+        }
+
+        b = plan[i]->sources.elts;
+
+        for (j = 0; j < plan[n]->sources.nelts * plan[i]->sources.nelts; j++) {
+            k = j / plan[i]->sources.nelts;
+
+            if (a[k].len == b[j % plan[i]->sources.nelts].len
+                && ngx_strncmp(a[k].data, b[j % plan[i]->sources.nelts].data,
+                               a[k].len) == 0)
+            {
+                ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                              "plans \"%V\" and \"%V\" have one name, and "
+                              "both are for source \"%V\": give one of them "
+                              "another \"name\"",
+                              &plan[i]->file, &plan[n]->file, &a[k]);
+                return NGX_ERROR;
+            }
+        }
+    }
+
+    return NGX_OK;
 }

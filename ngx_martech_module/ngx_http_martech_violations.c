@@ -161,10 +161,18 @@ ngx_http_martech_violations_note(ngx_http_martech_worker_t *worker,
 }
 
 
+/* Cut between two characters. */
+
 static uint16_t
 ngx_http_martech_violations_copy(u_char *to, const u_char *from, size_t len)
 {
-    len = ngx_min(len, NGX_HTTP_MARTECH_VIOLATION_NAME);
+    if (len > NGX_HTTP_MARTECH_VIOLATION_NAME) {
+        len = NGX_HTTP_MARTECH_VIOLATION_NAME;
+
+        while (len > 0 && (from[len] & 0xc0) == 0x80) {
+            len--;
+        }
+    }
 
     ngx_memcpy(to, from, len);
 

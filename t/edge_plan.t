@@ -10,6 +10,8 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Martech::Example;
+use POSIX ();
+
 use Martech::Plan;
 use Martech::Test;
 
@@ -362,6 +364,9 @@ END
 my $P = 'martech_plan %%PREFIX%%';
 
 refused("$P/none.json;", qr/none\.json" failed/, 'no file');
+refused("martech_plan %%PREFIX%%;", qr/must be a file/, 'a folder');
+POSIX::mkfifo($t->fill('%%PREFIX%%/pipe.json'), 0600) or die $!;
+refused("$P/pipe.json;", qr/pipe\.json" must be a file/, 'a pipe');
 refused("$P/bad.json;", qr/bad\.json" is wrong at "[^"]*": \S/, 'no JSON',
         'bad.json', '{"martech_plan":');
 refused("$P/bad.json;", qr{is wrong at "/events/A/violation": .*reject},
@@ -379,6 +384,12 @@ refused("$P/shop.json source=nobody;", qr/has a source "nobody"/,
         'a source that there is not');
 refused("$P/shop.json source=web; $P/shop.json source=web;",
         qr/source "web" has a plan already/, 'two plans of a source');
+refused("} server { listen 127.0.0.1:8085; $P/shop.json;
+         location / { martech_collect; } }
+         server { listen 127.0.0.1:8084; $P/twin.json;
+         location / { martech_collect; }",
+        qr{shop\.json" and "\S+twin\.json" have one name.*source "web"},
+        'two plans of one name for a source', 'twin.json', plan_of());
 refused("$P/shop.json; $P/shop.json;", qr/plan for all sources already/,
         'two plans of all sources');
 refused("$P/shop.json; martech_plan off;", qr/is duplicate/, 'a plan and off');

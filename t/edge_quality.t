@@ -277,6 +277,38 @@ is(get($port, '/status?plan=nothing')->{status}, 404, 'a plan there is not');
 }
 
 
+# ---- a long name ----
+
+{
+    my $long = 'x' . "\x{20ac}" x 84;
+    my $plan = plan_of(name => 'long', events => {
+        $long => { violation => 'report', properties => {
+            type => 'object', required => ['a'] } } });
+
+    $t->file('long.json', $plan);
+
+    my $other = $t->nginx(<<'END');
+        martech_redis   %%REDIS%% timeout=2s;
+        martech_source  web key=wk;
+
+        server {
+            listen 127.0.0.1:8086;
+            location / { martech_collect; martech_plan %%PREFIX%%/long.json; }
+            location = /status { martech_status; }
+        }
+END
+
+    is(post($t->port(8086), '/v1/track',
+            { event => $long, userId => 'u', properties => {} },
+            key => 'wk')->{status}, 200, 'an event with a long name');
+
+    my $body = get($t->port(8086), '/status?plan=')->{body};
+
+    like($body, qr/"event":"x\xe2/, 'it is shown');
+    unlike($body, qr/\xef\xbf\xbd/, 'and cut between two characters');
+}
+
+
 # ---- too many ----
 
 {

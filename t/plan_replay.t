@@ -227,6 +227,17 @@ like($r->{out},
      qr/^quarantine: waiting 3, replayed 5, dropped 0, evicted 2$/m,
      'and tells it');
 
+# sources may have plans of their own, and the quarantine is one
+my $foreign = $t->file('app.json', to_json({
+    martech_plan => 1, name => 'app', version => '1', events => {} }));
+
+$r = replay('--plan', $foreign, '--dry-run');
+is_deeply([ $r->{json}{replayed}, $r->{json}{rules} ],
+          [ 0, { another_plan => 2, unreadable => 1 } ],
+          'a plan lets in nothing that another one has put aside');
+$r = replay('--plan', $foreign, '--dry-run', '--any-plan');
+is($r->{json}{replayed}, 2, 'unless it is asked to');
+
 $r = replay('--unchecked', '--event', 'Nobody Knows');
 is($r->{json}{replayed}, 1, 'one goes unchecked');
 
@@ -311,6 +322,18 @@ $redis->call('config', 'set', 'maxmemory', '0');
 is(scalar(grep { $_->[0] eq 'f1' } in()), 0, 'nothing has moved');
 is(replay('--plan', $plan, '--id', 'f1')->{json}{replayed}, 1,
    'until there is room');
+
+
+# ---- a name that is personal ----
+
+quarantined(0, 'mail1', properties => '{"price":1,"jane@example.com":2}');
+is(replay('--plan', $plan, '--id', 'mail1')->{json}{replayed}, 1,
+   'one that is only reported goes');
+
+my ($mail) = grep { $_->[0] eq 'mail1' } in();
+is_deeply(from_json($mail->[1])->{context}{martech}{plan}{violations},
+          [ { pointer => '/properties/***', rule => 'unplanned_property' } ],
+          'a pointer shows no address, as at the edge');
 
 
 # ---- on to a destination, and metrics ----

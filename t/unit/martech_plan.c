@@ -591,6 +591,56 @@ test_hostile(void **state)
 }
 
 
+/*
+ * A sender makes names costly, which a plan allows by its last pattern, and
+ * puts one behind them that it does not allow.
+ */
+
+static void
+test_many_names(void **state)
+{
+    int              i;
+    test_text_t      text, event;
+    test_plan_t     *t;
+    martech_plan_t  *plan;
+
+    (void) state;
+
+    memset(&text, 0, sizeof(test_text_t));
+    memset(&event, 0, sizeof(test_text_t));
+
+    test_add(&text, "+\"events\":{\"A\":{\"unplanned_property\":\"reject\","
+                    "\"properties\":{\"patternProperties\":{");
+
+    for (i = 0; i < 50; i++) {
+        test_add(&text, "\"^n%d_\":{},", i);
+    }
+
+    test_add(&text, "\"^m\":{}}}}}");
+
+    test_add(&event, "{\"type\":\"track\",\"event\":\"A\",\"properties\":{");
+
+    for (i = 0; i < 300; i++) {
+        test_add(&event, "\"m%d\":0,", i);
+    }
+
+    test_add(&event, "\"odd\":0}}");
+
+    t = test_plan_init();
+    plan = test_plan_open(text.data);
+    test_plan_check(t, plan, event.data);
+
+    assert_int_equal(t->verdict.action, MARTECH_PLAN_REJECT);
+    assert_true(t->verdict.count > 0);
+    assert_string_equal(t->verdict.list[0].rule, "limit");
+
+    test_plan_close(t);
+    martech_plan_free(plan);
+    free(text.data);
+    free(event.data);
+}
+
+
 int
 main(void)
 {
@@ -606,7 +656,8 @@ main(void)
         cmocka_unit_test(test_too_large),
         cmocka_unit_test(test_many_fields),
         cmocka_unit_test(test_chains),
-        cmocka_unit_test(test_hostile)
+        cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_many_names)
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
