@@ -16,6 +16,7 @@ static void martech_consent_dispatch(martech_consent_signal_t signal,
     martech_str_t value, const martech_consent_rules_t *rules,
     martech_consent_t *consent);
 static int martech_consent_settle(martech_consent_t *consent);
+static int martech_consent_on(martech_str_t value);
 static int martech_consent_list_word(martech_str_t *name);
 
 
@@ -62,14 +63,14 @@ martech_consent_dispatch(martech_consent_signal_t signal, martech_str_t value,
     /* "0" of DNT allows tracking, yet nobody asked for it: no consent */
 
     case MARTECH_CONSENT_GPC:
-        if (martech_consent_is(value, "1")) {
+        if (martech_consent_on(value)) {
             martech_consent_say(consent, rules->gpc, 0);
         }
 
         break;
 
     case MARTECH_CONSENT_DNT:
-        if (martech_consent_is(value, "1")) {
+        if (martech_consent_on(value)) {
             martech_consent_say(consent, rules->dnt, 0);
         }
 
@@ -114,6 +115,24 @@ martech_consent_dispatch(martech_consent_signal_t signal, martech_str_t value,
 }
 
 
+/* "1", or a list with it: headers that somebody on the way has joined. */
+
+static int
+martech_consent_on(martech_str_t value)
+{
+    while (value.len != 0) {
+
+        if (martech_consent_is(martech_consent_trim(
+                                   martech_consent_cut(&value, ',')), "1"))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 /* 1 if anything is left that was said. */
 
 static int
@@ -127,18 +146,26 @@ martech_consent_settle(martech_consent_t *consent)
 }
 
 
+/*
+ * A sign of denial that stands apart from its word ("- analytics") holds for
+ * the next one, a value ("analytics =denied") for the one before, which is
+ * then no consent.
+ */
+
 void
 martech_consent_list(martech_str_t value,
     const martech_consent_rules_t *rules, martech_consent_t *consent)
 {
-    int            granted;
+    int            granted, apart;
     uint8_t        purposes;
     size_t         i;
     unsigned       words;
     martech_str_t  rest, name;
     unsigned char  buffer[MARTECH_CONSENT_SIGNAL_MAX];
 
-    rest = martech_consent_decode(value, buffer);
+    rest = martech_consent_trim(martech_consent_decode(value, buffer));
+    apart = 0;
+    purposes = 0;
 
     for (words = 0; rest.len != 0; words++) {
 
@@ -147,17 +174,33 @@ martech_consent_list(martech_str_t value,
             return;
         }
 
-        /* a comma, a semicolon or a space: whichever comes first */
+        /* a comma, a semicolon or a blank: whichever comes first */
 
-        for (i = 0; i < rest.len && !memchr(",; ", rest.data[i], 3); i++) {
+        for (i = 0; i < rest.len && !memchr(",; \t", rest.data[i], 4); i++) {
             /* void */
         }
 
         name = martech_consent_cut(&rest, i < rest.len ? rest.data[i] : ',');
+
+        if (name.len != 0 && name.data[0] == '=') {
+            martech_consent_say(consent, purposes, 0);
+            continue;
+        }
+
+        if (name.len == 1 && (name.data[0] == '-' || name.data[0] == '!')) {
+            apart = 1;
+            continue;
+        }
+
         granted = martech_consent_list_word(&name);
 
         if (granted < 0) {
             continue;
+        }
+
+        if (apart) {
+            granted = 0;
+            apart = 0;
         }
 
         if (martech_consent_is(name, "all")) {

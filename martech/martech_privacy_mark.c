@@ -50,6 +50,7 @@ martech_privacy_marks(martech_privacy_work_t *w,
 
         martech_privacy_batch(w, batch->context);
         martech_privacy_batch(w, batch->integrations);
+        martech_privacy_batch(w, batch->sent_at);
     }
 
     if (how != MARTECH_REDACT_NOT) {

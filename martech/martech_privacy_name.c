@@ -316,6 +316,12 @@ martech_privacy_person(martech_privacy_work_t *w, uint32_t node,
     name->person_known = 1;
     name->person = 1;
 
+    /* cookies and what tools keep to themselves: "_ga_AB12", "_hjid" */
+
+    if (text.len > 0 && text.data[0] == '_') {
+        return 1;
+    }
+
     if (martech_pii_next(MARTECH_PII_ALL | MARTECH_PII_RANDOM, 0, text.data,
                          text.len, 0, &match))
     {
@@ -338,6 +344,7 @@ martech_privacy_person(martech_privacy_work_t *w, uint32_t node,
 
     word[n] = '\0';
 
+    name->called = (strcmp(word, "name") == 0);
     name->person = (unsigned) martech_privacy_personal_name(word);
 
     return name->person;

@@ -71,7 +71,9 @@ static const char *const  martech_privacy_parts[] = {
     "email", "phone", "passw", "cookie", "clientid", "userid", "deviceid",
     "visitorid", "customerid", "fingerprint", "firstname", "lastname",
     "fullname", "surname", "ipaddr", "clickid", "clid", "birth", "token",
-    "secret", "session", "address",
+    "secret", "session", "address", "anonymousid", "anonid", "accountid",
+    "memberid", "profileid", "subscriberid", "contactid", "personid",
+    "orderid", "advertisingid", "sessid",
 };
 
 
@@ -251,7 +253,9 @@ martech_privacy_secret_context(martech_privacy_work_t *w, uint32_t context)
         if (martech_privacy_name_among(w->tape, i, "ip|userAgent")) {
             martech_privacy_secret_node(w, i);
 
-        } else if (martech_privacy_name_among(w->tape, i, "traits|device")) {
+        } else if (martech_privacy_name_among(w->tape, i,
+                                              "traits|device|externalIds"))
+        {
             martech_privacy_secret_traits(w, i);
         }
     }
@@ -279,8 +283,8 @@ martech_privacy_secret_traits(martech_privacy_work_t *w, uint32_t traits)
 
         memset(&name, 0, sizeof(name));
 
-        if (nodes[i].key == 0 || martech_privacy_name_among(w->tape, i, "name")
-            || martech_privacy_person(w, i, &name))
+        if (nodes[i].key == 0 || martech_privacy_person(w, i, &name)
+            || name.called)
         {
             martech_privacy_secret_node(w, i);
         }

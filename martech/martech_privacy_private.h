@@ -95,6 +95,7 @@ typedef struct {
     unsigned  hints_known:1;
     unsigned  person_known:1;
     unsigned  person:1;                  /* an anonymous event lacks it */
+    unsigned  called:1;                  /* it is "name" */
 } martech_privacy_name_t;
 
 

@@ -32,6 +32,7 @@ typedef struct {
 
 static int martech_privacy_scrubbed(martech_privacy_work_t *w, unsigned word,
     martech_str_t *text);
+static unsigned martech_privacy_query(martech_str_t text);
 static void martech_privacy_find(martech_privacy_work_t *w,
     martech_str_t text, unsigned patterns, unsigned hints,
     martech_privacy_matches_t *matches);
@@ -312,11 +313,18 @@ martech_privacy_scrubbed(martech_privacy_work_t *w, unsigned word,
     long            n;
     unsigned char  *out;
 
-    if (w->url == NULL
-        || (word != MARTECH_WORD_URL && word != MARTECH_WORD_SEARCH
-            && !martech_url_absolute(*text)))
-    {
+    if (w->url == NULL) {
         return 0;
+    }
+
+    if (word != MARTECH_WORD_URL && word != MARTECH_WORD_SEARCH
+        && !martech_url_absolute(*text))
+    {
+        word = w->secrets ? martech_privacy_query(*text) : MARTECH_WORD_OTHER;
+
+        if (word == MARTECH_WORD_OTHER) {
+            return 0;
+        }
     }
 
     out = martech_privacy_scratch(w->privacy, 1);
@@ -336,6 +344,39 @@ martech_privacy_scrubbed(martech_privacy_work_t *w, unsigned word,
     text->len = (size_t) n;
 
     return 1;
+}
+
+
+/*
+ * In an anonymous event each text with parameters is read as a URL, or as a
+ * query string, whatever its member is called: ids of clicks are in them.
+ */
+
+static unsigned
+martech_privacy_query(martech_str_t text)
+{
+    size_t         i;
+    unsigned       blank;
+    unsigned char  c;
+
+    blank = 0;
+
+    for (i = 0; i < text.len; i++) {
+        c = text.data[i];
+
+        if (c == '?' || c == '#') {
+            return memchr(text.data + i, '=', text.len - i)
+                   ? MARTECH_WORD_URL : MARTECH_WORD_OTHER;
+        }
+
+        if (c == '=' && !blank) {
+            return (i > 0) ? MARTECH_WORD_SEARCH : MARTECH_WORD_OTHER;
+        }
+
+        blank |= (c == ' ');
+    }
+
+    return MARTECH_WORD_OTHER;
 }
 
 

@@ -128,6 +128,12 @@ martech_privacy_event(martech_privacy_work_t *w)
     if (batch->integrations != MARTECH_JSON_NONE && !w->edits->full) {
         martech_privacy_top(w, batch->integrations);
     }
+
+    w->mark = 0;
+
+    if (batch->sent_at != MARTECH_JSON_NONE && !w->edits->full) {
+        martech_privacy_top(w, batch->sent_at);
+    }
 }
 
 
@@ -186,6 +192,15 @@ martech_privacy_top(martech_privacy_work_t *w, uint32_t node)
         if (f == MARTECH_FIELD_TRAITS) {
             return;
         }
+
+        /* pages and screens have names; who else has one is a person */
+
+        if (f == MARTECH_FIELD_NAME && w->ev->type != MARTECH_EVENT_PAGE
+            && w->ev->type != MARTECH_EVENT_SCREEN)
+        {
+            martech_privacy_drop(w, node);
+            return;
+        }
     }
 
     name = martech_privacy_known(w, node);
@@ -204,7 +219,9 @@ martech_privacy_top(martech_privacy_work_t *w, uint32_t node)
     if (patterns == w->patterns) {
         martech_privacy_value_of(w, node, name, MARTECH_ZONE_PAGE, 0);
 
-    } else if (w->tape->nodes[node].kind == MARTECH_JSON_STRING && patterns) {
+    } else if (w->tape->nodes[node].kind == MARTECH_JSON_STRING
+               && (patterns || w->privacy->nvalues))
+    {
         martech_privacy_string(w, node, MARTECH_WORD_OTHER, patterns, 0);
     }
 }
@@ -291,8 +308,7 @@ martech_privacy_leads(martech_privacy_work_t *w, uint32_t parent,
 
     /* a "name" is a person's unless it is a product's */
 
-    return martech_json_name_is(w->tape, node, "name", 4)
-           && !martech_privacy_product(w, parent);
+    return name->called && !martech_privacy_product(w, parent);
 }
 
 
@@ -360,7 +376,8 @@ martech_privacy_value_of(martech_privacy_work_t *w, uint32_t node,
 
     if (name != NULL && w->url
         && (name->word == MARTECH_WORD_URL || name->word == MARTECH_WORD_SEARCH)
-        && (zone == MARTECH_ZONE_PROPERTIES || zone == MARTECH_ZONE_PAGE))
+        && (zone == MARTECH_ZONE_PROPERTIES || zone == MARTECH_ZONE_PAGE
+            || w->secrets))
     {
         word = name->word;
     }

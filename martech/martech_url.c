@@ -23,8 +23,14 @@ static unsigned char *martech_url_params(const martech_url_rules_t *rules,
     martech_str_t params, unsigned char *out);
 static int martech_url_param_goes(const martech_url_rules_t *rules,
     martech_str_t param);
+static int martech_url_name(const martech_url_rules_t *rules,
+    martech_str_t text);
 static int martech_url_name_goes(const martech_url_rules_t *rules,
     martech_str_t name);
+static int martech_url_inner(const martech_url_rules_t *rules,
+    martech_str_t value);
+static int martech_url_inner_goes(const martech_url_rules_t *rules,
+    martech_str_t text);
 static int martech_url_value_goes(martech_str_t value, int again);
 static unsigned char *martech_url_fragment(const martech_url_rules_t *rules,
     martech_str_t fragment, unsigned char *out);
@@ -269,7 +275,6 @@ martech_url_params(const martech_url_rules_t *rules, martech_str_t params,
 static int
 martech_url_param_goes(const martech_url_rules_t *rules, martech_str_t param)
 {
-    size_t                n;
     martech_str_t         name, value;
     unsigned char         buf[MARTECH_URL_NAME_MAX];
     const unsigned char  *p, *end;
@@ -280,7 +285,28 @@ martech_url_param_goes(const martech_url_rules_t *rules, martech_str_t param)
     name = martech_url_part(param.data, p);
     value = martech_url_part((p < end) ? p + 1 : p, end);
 
+    if (martech_url_name(rules, name)) {
+        return 1;
+    }
+
     name.len = martech_url_decode(name, buf, sizeof(buf));
+    name.data = buf;
+
+    return martech_url_value_goes(name, 0) || martech_url_value_goes(value, 1)
+           || martech_url_inner(rules, value);
+}
+
+
+/* 1 if a parameter goes by its name, as it stands in the URL. */
+
+static int
+martech_url_name(const martech_url_rules_t *rules, martech_str_t text)
+{
+    size_t         n;
+    martech_str_t  name;
+    unsigned char  buf[MARTECH_URL_NAME_MAX];
+
+    name.len = martech_url_decode(text, buf, sizeof(buf));
     name.data = buf;
 
     for (n = 0; n < name.len; n++) {
@@ -291,16 +317,63 @@ martech_url_param_goes(const martech_url_rules_t *rules, martech_str_t param)
     }
 
     if (rules->campaign) {
+        return name.len < 5 || memcmp(name.data, "utm_", 4) != 0;
+    }
 
-        if (name.len < 5 || memcmp(name.data, "utm_", 4) != 0) {
+    return martech_url_name_goes(rules, name);
+}
+
+
+/*
+ * A value that is a URL itself ("?next=/reset?token=1"), encoded up to twice:
+ * it goes as a whole if a parameter in it does.
+ */
+
+static int
+martech_url_inner(const martech_url_rules_t *rules, martech_str_t value)
+{
+    unsigned       i;
+    unsigned char  buf[MARTECH_URL_VALUE_MAX];
+
+    for (i = 0; i < 3; i++) {
+
+        if (martech_url_inner_goes(rules, value)) {
             return 1;
         }
 
-    } else if (martech_url_name_goes(rules, name)) {
-        return 1;
+        if (value.len == 0 || memchr(value.data, '%', value.len) == NULL) {
+            break;
+        }
+
+        value.len = martech_url_decode(value, buf, sizeof(buf));
+        value.data = buf;
     }
 
-    return martech_url_value_goes(name, 0) || martech_url_value_goes(value, 1);
+    return 0;
+}
+
+
+static int
+martech_url_inner_goes(const martech_url_rules_t *rules, martech_str_t text)
+{
+    const unsigned char  *p, *end, *stop, *name;
+
+    end = text.data + text.len;
+
+    for (p = martech_url_until(text.data, end, "?#"); p < end; p = stop) {
+        p++;
+
+        stop = martech_url_until(p, end, "&;?#");
+        name = martech_url_until(p, stop, "=");
+
+        if (name < stop
+            && martech_url_name(rules, martech_url_part(p, name)))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

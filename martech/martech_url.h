@@ -33,9 +33,10 @@ int martech_url_absolute(martech_str_t text);
 /*
  * Writes a URL, a part of one that begins with its path, or (query) a query
  * string with or without "?", less user and password, parameters that go by
- * their name, and those whose value holds an e-mail address; such an address
- * in the path becomes "***".  Returns the length, at most that of the text,
- * or -1 if size is smaller than the text.
+ * their name, and those whose value holds an e-mail address or is a URL with
+ * a parameter that goes; such an address in the path becomes "***".  Returns
+ * the length, at most that of the text, or -1 if size is smaller than the
+ * text.
  */
 long martech_url_scrub(const martech_url_rules_t *rules, int query,
     martech_str_t text, unsigned char *out, size_t size);

@@ -816,9 +816,10 @@ char *ngx_http_martech_consent_merge(ngx_conf_t *cf,
 ngx_int_t ngx_http_martech_consent_request(ngx_http_request_t *r,
     ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_ctx_t *ctx);
 
-/* signal: its value in a request; NGX_DECLINED: it has none. */
+/* signal: its value in a request; of a header the n-th of that name, from 0.
+   NGX_DECLINED: it has none. */
 ngx_int_t ngx_http_martech_signal_value(ngx_http_request_t *r,
-    ngx_http_martech_signal_t *signal, martech_str_t *value);
+    ngx_http_martech_signal_t *signal, ngx_uint_t n, martech_str_t *value);
 
 /* privacy_conf: the directives, and what a location makes of them */
 char *ngx_http_martech_redact(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);

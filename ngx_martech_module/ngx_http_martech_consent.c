@@ -13,10 +13,16 @@
 #include "ngx_http_martech_collect.h"
 
 
+/* Headers of one name that are read; each costs a walk over all headers. */
+#define NGX_HTTP_MARTECH_CONSENT_HEADERS  8
+
+
 static uint8_t ngx_http_martech_consent_default(ngx_http_request_t *r,
     ngx_http_martech_consent_conf_t *conf);
 static void ngx_http_martech_consent_signals(ngx_http_request_t *r,
     ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_consent_t *consent);
+static void ngx_http_martech_consent_join(martech_consent_t *consent,
+    martech_consent_t *says);
 static void ngx_http_martech_consent_decide(
     ngx_http_martech_consent_conf_t *conf,
     ngx_http_martech_consent_t *consent, martech_consent_t *event,
@@ -24,8 +30,11 @@ static void ngx_http_martech_consent_decide(
 static ngx_uint_t ngx_http_martech_consent_denied(
     ngx_http_martech_consent_conf_t *conf,
     martech_consent_decision_t *decision);
-static uint32_t ngx_http_martech_consent_node(ngx_http_martech_collect_t *mc,
-    uint32_t event);
+static ngx_uint_t ngx_http_martech_consent_said(
+    ngx_http_martech_collect_t *mc, uint32_t event, martech_consent_t *says);
+static ngx_uint_t ngx_http_martech_consent_context(
+    ngx_http_martech_collect_t *mc, uint32_t context,
+    martech_consent_t *says);
 
 
 ngx_int_t
@@ -99,8 +108,9 @@ static void
 ngx_http_martech_consent_signals(ngx_http_request_t *r,
     ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_consent_t *consent)
 {
-    ngx_uint_t                     i;
+    ngx_uint_t                     i, n;
     martech_str_t                  value;
+    martech_consent_t              says;
     ngx_http_martech_signal_t     *signal;
     ngx_http_martech_worker_t     *worker;
     ngx_http_martech_main_conf_t  *mmcf;
@@ -108,24 +118,41 @@ ngx_http_martech_consent_signals(ngx_http_request_t *r,
     for (i = 0; i < mlcf->consent->nsignals; i++) {
         signal = &mlcf->consent->signals[i];
 
-        if (ngx_http_martech_signal_value(r, signal, &value) != NGX_OK) {
-            continue;
-        }
+        for (n = 0;
+             n < NGX_HTTP_MARTECH_CONSENT_HEADERS
+             && ngx_http_martech_signal_value(r, signal, n, &value) == NGX_OK;
+             n++)
+        {
+            if (value.len > MARTECH_CONSENT_SIGNAL_MAX) {
+                mmcf = ngx_http_get_module_main_conf(r,
+                                                     ngx_http_martech_module);
+                worker = ngx_http_martech_worker(mmcf);
 
-        if (value.len > MARTECH_CONSENT_SIGNAL_MAX) {
-            mmcf = ngx_http_get_module_main_conf(r, ngx_http_martech_module);
-            worker = ngx_http_martech_worker(mmcf);
+                if (worker) {
+                    ngx_http_martech_count(worker, SIGNALS_LONG, 1);
+                }
 
-            if (worker) {
-                ngx_http_martech_count(worker, SIGNALS_LONG, 1);
+                continue;
             }
 
-            continue;
-        }
+            (void) martech_consent_read(signal->signal, value,
+                                        &mlcf->consent_rules, &says);
 
-        (void) martech_consent_read(signal->signal, value,
-                                    &mlcf->consent_rules, &consent->says[i]);
+            ngx_http_martech_consent_join(&consent->says[i], &says);
+        }
     }
+}
+
+
+/* Two values of one signal: a denial in either counts. */
+
+static void
+ngx_http_martech_consent_join(martech_consent_t *consent,
+    martech_consent_t *says)
+{
+    consent->denied |= says->denied;
+    consent->granted |= says->granted;
+    consent->granted &= ~consent->denied;
 }
 
 
@@ -176,7 +203,6 @@ void
 ngx_http_martech_consent_event(ngx_http_martech_collect_t *mc,
     ngx_http_martech_item_t *item)
 {
-    uint32_t                          node;
     martech_consent_t                 event;
     ngx_http_martech_ctx_t           *ctx;
     ngx_http_martech_consent_conf_t  *conf;
@@ -184,23 +210,20 @@ ngx_http_martech_consent_event(ngx_http_martech_collect_t *mc,
     ctx = mc->ctx;
     conf = mc->mlcf->consent;
 
-    node = conf->event ? ngx_http_martech_consent_node(mc, item->node)
-                       : MARTECH_JSON_NONE;
-
-    if (node != MARTECH_JSON_NONE
-        && martech_consent_read_event(mc->batch.tape, node,
-                                      &mc->mlcf->consent_rules, &event))
-    {
+    if (conf->event && ngx_http_martech_consent_said(mc, item->node, &event)) {
         ngx_http_martech_consent_decide(conf, ctx->consent, &event,
                                         &item->consent);
         item->denied = ngx_http_martech_consent_denied(conf, &item->consent);
-
-        ctx->granted &= item->consent.granted;
 
     } else {
         item->consent = ctx->consent->decision;
         item->denied = ctx->consent->denied;
     }
+
+    /* an event may have granted what its request has not */
+
+    ctx->granted = (item->index > 0) ? ctx->granted & item->consent.granted
+                                     : item->consent.granted;
 
     if (item->denied) {
         ctx->denied = 1;
@@ -213,25 +236,50 @@ ngx_http_martech_consent_event(ngx_http_martech_collect_t *mc,
 }
 
 
-/* context.consent of the event, or else of its batch. */
+/* What the event says; one that says nothing has what its batch says. */
 
-static uint32_t
-ngx_http_martech_consent_node(ngx_http_martech_collect_t *mc, uint32_t event)
+static ngx_uint_t
+ngx_http_martech_consent_said(ngx_http_martech_collect_t *mc, uint32_t event,
+    martech_consent_t *says)
 {
-    uint32_t                    node;
+    uint32_t  context;
+
+    context = martech_json_member(mc->batch.tape, event, "context", 7);
+
+    return ngx_http_martech_consent_context(mc, context, says)
+           || ngx_http_martech_consent_context(mc, mc->batch.context, says);
+}
+
+
+/* Each member of the name counts: a denial in one of them must not be lost. */
+
+static ngx_uint_t
+ngx_http_martech_consent_context(ngx_http_martech_collect_t *mc,
+    uint32_t context, martech_consent_t *says)
+{
+    uint32_t                    i;
+    martech_consent_t           part;
     const martech_json_tape_t  *tape;
 
     tape = mc->batch.tape;
 
-    node = martech_json_member(tape, event, "context", 7);
+    ngx_memzero(says, sizeof(martech_consent_t));
 
-    if (node != MARTECH_JSON_NONE) {
-        node = martech_json_member(tape, node, "consent", 7);
+    if (context == MARTECH_JSON_NONE
+        || tape->nodes[context].kind != MARTECH_JSON_OBJECT)
+    {
+        return 0;
     }
 
-    if (node == MARTECH_JSON_NONE && mc->batch.context != MARTECH_JSON_NONE) {
-        node = martech_json_member(tape, mc->batch.context, "consent", 7);
+    for (i = context + 1; i < tape->nodes[context].next;
+         i = tape->nodes[i].next)
+    {
+        if (martech_json_name_is(tape, i, "consent", 7)) {
+            (void) martech_consent_read_event(tape, i,
+                                              &mc->mlcf->consent_rules, &part);
+            ngx_http_martech_consent_join(says, &part);
+        }
     }
 
-    return node;
+    return (says->granted | says->denied) != 0;
 }

@@ -86,7 +86,10 @@ ngx_http_martech_event(ngx_http_martech_collect_t *mc, uint32_t node,
 }
 
 
-/* 1 if nothing of the event is wanted; its sender is told that it is taken. */
+/*
+ * 1 if nothing of the event is wanted; its sender is told that it is taken.
+ * What only says who somebody is has nothing left to say without that.
+ */
 
 static ngx_uint_t
 ngx_http_martech_event_dropped(ngx_http_martech_collect_t *mc,
@@ -98,7 +101,10 @@ ngx_http_martech_event_dropped(ngx_http_martech_collect_t *mc,
     }
 
     if (item->denied
-        && mc->mlcf->consent->policy == NGX_HTTP_MARTECH_CONSENT_DROP)
+        && (mc->mlcf->consent->policy == NGX_HTTP_MARTECH_CONSENT_DROP
+            || item->ev.type == MARTECH_EVENT_IDENTIFY
+            || item->ev.type == MARTECH_EVENT_GROUP
+            || item->ev.type == MARTECH_EVENT_ALIAS))
     {
         mc->ctx->accepted++;
         mc->denied++;

@@ -5,8 +5,9 @@
  * The value of a signal of consent in a request: a header, a cookie, an
  * argument of the query, or a variable.
  *
- * Of several headers or cookies of a name the first counts.  NGINX's own
- * $cookie_NAME cannot name a cookie with a dash.
+ * Of several cookies of a name the first counts, which is the one of the
+ * narrowest path; headers count all, because who adds one on the way does not
+ * choose its place.  NGINX's own $cookie_NAME cannot name a cookie with a dash.
  */
 
 
@@ -14,7 +15,7 @@
 
 
 static ngx_int_t ngx_http_martech_signal_header(ngx_http_request_t *r,
-    ngx_str_t *name, martech_str_t *value);
+    ngx_str_t *name, ngx_uint_t n, martech_str_t *value);
 static ngx_int_t ngx_http_martech_signal_cookie(ngx_http_request_t *r,
     ngx_str_t *name, martech_str_t *value);
 static ngx_int_t ngx_http_martech_signal_in_cookie(ngx_str_t *header,
@@ -25,14 +26,18 @@ static ngx_int_t ngx_http_martech_signal_arg(ngx_http_request_t *r,
 
 ngx_int_t
 ngx_http_martech_signal_value(ngx_http_request_t *r,
-    ngx_http_martech_signal_t *signal, martech_str_t *value)
+    ngx_http_martech_signal_t *signal, ngx_uint_t n, martech_str_t *value)
 {
     ngx_str_t  text;
+
+    if (n > 0 && signal->carrier != NGX_HTTP_MARTECH_CARRIER_HEADER) {
+        return NGX_DECLINED;
+    }
 
     switch (signal->carrier) {
 
     case NGX_HTTP_MARTECH_CARRIER_HEADER:
-        return ngx_http_martech_signal_header(r, &signal->name, value);
+        return ngx_http_martech_signal_header(r, &signal->name, n, value);
 
     case NGX_HTTP_MARTECH_CARRIER_COOKIE:
         return ngx_http_martech_signal_cookie(r, &signal->name, value);
@@ -61,7 +66,7 @@ ngx_http_martech_signal_value(ngx_http_request_t *r,
 
 static ngx_int_t
 ngx_http_martech_signal_header(ngx_http_request_t *r, ngx_str_t *name,
-    martech_str_t *value)
+    ngx_uint_t n, martech_str_t *value)
 {
     ngx_uint_t        i;
     ngx_list_part_t  *part;
@@ -74,7 +79,8 @@ ngx_http_martech_signal_header(ngx_http_request_t *r, ngx_str_t *name,
 
             if (header[i].key.len == name->len
                 && ngx_strncasecmp(header[i].key.data, name->data, name->len)
-                   == 0)
+                   == 0
+                && n-- == 0)
             {
                 value->data = header[i].value.data;
                 value->len = header[i].value.len;

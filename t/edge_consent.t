@@ -11,6 +11,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use File::Find ();
+use IO::Socket::INET;
 use Martech::Example;
 use Martech::Spool qw(books);
 use Martech::Test;
@@ -81,6 +82,11 @@ my $nginx = $t->nginx(<<'END', workers => 2);
 
         location /event/ {
             martech_consent policy=drop event gpc=all;
+            martech_collect;
+        }
+
+        location /purposes/ {
+            martech_consent policy=drop event default=denied;
             martech_collect;
         }
 
@@ -395,6 +401,79 @@ is(stored('/event/v1/batch', $p, { batch => [ event($p, %yes),
 is(stored('/event/v1/batch', $p, { batch => [ event($p, %yes), event($p) ],
                                    context => \%no } ), 1,
    'the batch for those that say nothing');
+is(stored('/event/v1/batch', $p, { batch => [ event($p, consent => $_) ],
+                                   context => \%no } ), 0,
+   'the batch for one whose consent is ' . to_json([$_])) for undef, {}, 'no';
+
+for (['true', 'false'], ['false', 'true']) {
+    my $twice = join ',', map {
+        qq({"consent":{"categoryPreferences":{"analytics":$_}}}) =~ s/^.|.$//gr
+    } @$_;
+
+    is(stored('/event/v1/track', $p, qq({"event":"e","userId":"u","context":)
+              . "{$twice}}"), 0, "twice: @$_");
+}
+
+stored('/purposes/v1/track', $p, event($p, %yes));
+ok(becomes(sub { Martech::Nginx::slurp($t->dir() . '/access.log')
+                     =~ m{/purposes/v1/track .* \[necessary,analytics\]} }, 5),
+   'what the event has granted beyond its request is logged');
+
+is(stored('/drop/v1/track', $p, event($p), 'X-Consent' => $_->[0],
+          'X-Consent' => $_->[1]), 0, "headers: $_->[0], $_->[1]")
+    for ['analytics', '-analytics'], ['-analytics', 'analytics'];
+is(stored('/drop/v1/track', $p, event($p), 'Sec-GPC' => 0, 'sec-gpc' => 1), 0,
+   'Sec-GPC twice');
+
+
+# ---- who says that one is somebody ----
+
+for (['identify', {}], ['group', { groupId => "group-$p->{userId}" }],
+     ['alias', { previousId => $p->{userId} }])
+{
+    my ($type, $ids) = @$_;
+    my $denied = status()->{dropped}{consent};
+    my %event = (%{ event($p) }, %$ids, type => $type);
+
+    is(stored("/anonymous/v1/$type", $p, \%event), 1, "$type: stored");
+    is(stored("/anonymous/v1/$type", $p, \%event, 'Sec-GPC' => 1), 0,
+       "$type: nothing is left of it without a person");
+    is(status()->{dropped}{consent} - $denied, 1, '... and it is counted');
+}
+
+
+# ---- a connection that goes on ----
+
+{
+    my $denied = person();
+    my $next = person();
+    my $log = $t->dir() . '/access.log';
+
+    my $request = sub {
+        my ($path, $p, @lines) = @_;
+        my $body = to_json(event($p));
+
+        return join "\r\n", "POST $path HTTP/1.1", 'Host: a',
+            'Authorization: Basic d2s6', "User-Agent: $p->{agent}", @lines,
+            'Content-Length: ' . length $body, '', $body;
+    };
+
+    my $socket = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port",
+                                       Timeout => 10);
+    my $answer = '';
+
+    $requests += 3;
+    print $socket $request->('/drop/v1/track', $denied, 'Sec-GPC: 1'),
+        $request->('/drop/v1/track', $next),
+        $request->('/drop/v1/track', $denied, 'Sec-GPC: 1',
+                   'Connection: close');
+    $answer .= $_ while <$socket>;
+
+    is(() = $answer =~ /HTTP\/1\.1 200/g, 3, 'three requests in one go');
+    ok(becomes(sub { Martech::Nginx::slurp($log) =~ /\Q$next->{agent}\E/ },
+               5), 'the one in the middle is logged');
+    is(found($denied, [everything()]), '', '... and nothing of the others');
+}
 
 for (['DE', 0], ['FR', 0], ['GB', 1], ['XX', 0]) {
     my ($country, $count) = @$_;

@@ -72,6 +72,58 @@ test_first_speaker_decides(void **state)
 }
 
 
+/* What is written carelessly must not turn a denial into consent. */
+
+static void
+test_denials_are_not_lost(void **state)
+{
+    size_t                   i;
+    martech_consent_t        consent;
+    martech_consent_rules_t  rules;
+
+    static const struct {
+        martech_consent_signal_t  signal;
+        const char               *value;
+        uint8_t                   granted;
+        uint8_t                   denied;
+    } rows[] = {
+        { MARTECH_CONSENT_GPC, "1, 1", 0, ADVERTISING | PERSONALIZATION },
+        { MARTECH_CONSENT_GPC, "0,1", 0, ADVERTISING | PERSONALIZATION },
+        { MARTECH_CONSENT_GPC, "0, 0", 0, 0 },
+        { MARTECH_CONSENT_GPC, "11", 0, 0 },
+        { MARTECH_CONSENT_DNT, "1,1", 0, MARTECH_PURPOSES_ALL & ~NECESSARY },
+        { MARTECH_CONSENT_LIST, "functional,\t-analytics", FUNCTIONAL,
+          ANALYTICS },
+        { MARTECH_CONSENT_LIST, "%22-analytics%22", 0, ANALYTICS },
+        { MARTECH_CONSENT_LIST, "%22-analytics,functional%22", FUNCTIONAL,
+          ANALYTICS },
+        { MARTECH_CONSENT_LIST, "- analytics functional", FUNCTIONAL,
+          ANALYTICS },
+        { MARTECH_CONSENT_LIST, "! analytics", 0, ANALYTICS },
+        { MARTECH_CONSENT_LIST, "analytics =denied, functional", FUNCTIONAL,
+          ANALYTICS },
+        { MARTECH_CONSENT_LIST, "functional analytics = denied", FUNCTIONAL,
+          ANALYTICS },
+        { MARTECH_CONSENT_LIST, "=x analytics", ANALYTICS, 0 },
+    };
+
+    (void) state;
+
+    martech_consent_rules_default(&rules);
+
+    for (i = 0; i < test_count(rows); i++) {
+        (void) test_read(rows[i].signal, rows[i].value, &rules, &consent);
+
+        if (consent.granted != rows[i].granted
+            || consent.denied != rows[i].denied)
+        {
+            test_fail("\"%s\": granted %u, denied %u", rows[i].value,
+                      consent.granted, consent.denied);
+        }
+    }
+}
+
+
 static void
 test_default_decides_the_rest(void **state)
 {
@@ -421,6 +473,7 @@ main(void)
 {
     static const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_first_speaker_decides),
+        cmocka_unit_test(test_denials_are_not_lost),
         cmocka_unit_test(test_default_decides_the_rest),
         cmocka_unit_test(test_denial_counts),
         cmocka_unit_test(test_write),

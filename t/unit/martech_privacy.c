@@ -275,6 +275,105 @@ test_values(void **state)
 }
 
 
+/* Expressions hold for ids and times, too, whatever patterns there are. */
+
+static void
+test_values_everywhere(void **state)
+{
+    test_privacy_t  t;
+
+    (void) state;
+
+    test_rules(&t);
+    test_none(martech_privacy_pattern(t.privacy, test_str("card"),
+                                      MARTECH_REDACT_MASK, t.error));
+    test_none(martech_privacy_value(t.privacy, test_str("user-[0-9]+"),
+                                    MARTECH_REDACT_MASK, t.error));
+
+    test_apply(&t, TRACK, "{\"event\":\"e\",\"userId\":\"user-42\","
+               "\"messageId\":\"m-user-42-7\",\"originalTimestamp\":"
+               "\"user-42\"}");
+    test_event_has(&t.event, "/userId", "\"***\"");
+    test_event_has(&t.event, "/originalTimestamp", "\"***\"");
+
+    if (memmem(t.event.out, t.event.ev.len, "user-42", 7) != NULL) {
+        test_fail("the messageId has the user's id");
+    }
+
+    test_rules_end(&t);
+}
+
+
+/* sentAt of a batch is that of its events. */
+
+static void
+test_batch_sent_at(void **state)
+{
+    test_privacy_t  t;
+
+    static const char  body[] =
+        "{\"sentAt\":\"2026-01-02T03:04:05.678Z\",\"batch\":[{\"type\":"
+        "\"track\",\"event\":\"e\",\"anonymousId\":\"a\"}]}";
+
+    (void) state;
+
+    test_rules(&t);
+    test_apply(&t, MARTECH_EVENT_UNKNOWN, body);
+    test_event_has(&t.event, "/sentAt", "\"2026-01-02T03:04:05.678Z\"");
+
+    test_pointer(&t, "/sentAt", MARTECH_REDACT_DROP);
+    test_apply(&t, MARTECH_EVENT_UNKNOWN, body);
+    test_event_has(&t.event, "/sentAt", NULL);
+    test_rules_end(&t);
+}
+
+
+static void
+test_anonymize(test_privacy_t *t, martech_event_type_t type, const char *body)
+{
+    test_check(t, type, body);
+    martech_privacy_anonymize(t->privacy, &t->event.ev, test_str("192.0.2.7"),
+                              test_str(""), NULL, 0, &t->edits);
+    martech_event_anonymize(&t->event.ev, t->event.facts.random);
+    test_write(t);
+}
+
+
+static void
+test_anonymous(void **state)
+{
+    test_privacy_t  t;
+
+    (void) state;
+
+    test_rules(&t);
+    test_anonymize(&t, TRACK,
+        "{\"event\":\"e\",\"userId\":\"user-42\",\"name\":\"Ann Lee\","
+        "\"context\":{\"externalIds\":[{\"id\":\"ext-777\",\"type\":\"x\"}]},"
+        "\"properties\":{\"Name\":\"Ann\",\"NAME\":1,\"_ga_AB12\":\"GS1.1\","
+        "\"ajs_anonymous_id\":\"z\",\"my_account_id\":7,\"plain\":5,"
+        "\"shop\":\"ext-777/a\",\"size\":\"Really? Yes\","
+        "\"products\":[{\"sku\":\"S\",\"Name\":\"Shoe\","
+        "\"url\":\"/p?gclid=1&utm_source=a\"}],"
+        "\"page\":{\"path\":\"/p?gclid=1#x=2\"},"
+        "\"landing\":\"app://open?fbclid=1\",\"qs\":\"gclid=1&a=2\","
+        "\"list\":[\"/p?gclid=1\"]}}");
+
+    test_event_has(&t.event, "/name", NULL);
+    test_event_has(&t.event, "/properties",
+                   "{\"plain\":5,\"shop\":\"***/a\",\"size\":\"Really? Yes\","
+                   "\"products\":[{\"sku\":\"S\",\"Name\":\"Shoe\","
+                   "\"url\":\"/p?utm_source=a\"}],\"page\":{\"path\":\"/p\"},"
+                   "\"landing\":\"app://open\",\"qs\":\"\","
+                   "\"list\":[\"/p\"]}");
+
+    test_anonymize(&t, MARTECH_EVENT_PAGE,
+                   "{\"userId\":\"user-42\",\"name\":\"Home\"}");
+    test_event_has(&t.event, "/name", "\"Home\"");
+    test_rules_end(&t);
+}
+
+
 static void
 test_client(void **state)
 {
@@ -425,6 +524,15 @@ test_url(void **state)
         { 0, "HTTPS://u@h", "HTTPS://h" },
         { 0, "https://h/?custom=1&click_a=2&click=3", "https://h/?click=3" },
         { 0, "mailto:anna@example.com", "mailto:***" },
+        { 0, "https://h/?next=%2Freset%3Ftoken%3D1&b=2", "https://h/?b=2" },
+        { 0, "https://h/?next=%252Freset%253Fx%253D1%2526email%253D2&b=2",
+          "https://h/?b=2" },
+        { 0, "https://h/?next=/reset?Token=1", "https://h/" },
+        { 0, "https://h/?next=%2Fcb%23access_token%3D1", "https://h/" },
+        { 0, "https://h/?next=%2Fshoes%3Fpage%3D2&f=name%3Dx",
+          "https://h/?next=%2Fshoes%3Fpage%3D2&f=name%3Dx" },
+        { 0, "https://u:p@[2001:db8::1]:8/a?sid=1&b=%zz",
+          "https://[2001:db8::1]:8/a?b=%zz" },
         { 1, "?q=shoes&email=1", "?q=shoes" },
         { 1, "email=1", "" }, { 1, "?email=1", "" }, { 1, "red shoes",
                                                        "red shoes" },
@@ -577,6 +685,9 @@ main(void)
         cmocka_unit_test(test_pointers),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_values),
+        cmocka_unit_test(test_values_everywhere),
+        cmocka_unit_test(test_batch_sent_at),
+        cmocka_unit_test(test_anonymous),
         cmocka_unit_test(test_client),
         cmocka_unit_test(test_ip),
         cmocka_unit_test(test_agent),
