@@ -8,7 +8,6 @@
  */
 
 
-#include <stdio.h>
 #include <string.h>
 
 #include "martech_agent.h"
@@ -117,18 +116,29 @@ static const unsigned char *
 martech_agent_comment(martech_agent_out_t *out, const unsigned char *p,
     const unsigned char *end)
 {
-    unsigned       depth;
-    martech_str_t  comment;
+    unsigned              depth;
+    martech_str_t         comment;
+    const unsigned char  *close;
 
     comment.data = ++p;
 
-    for (depth = 1; p < end; p++) {
+    /* nearly always there is none within it */
 
-        if (*p == '(') {
-            depth++;
+    close = memchr(p, ')', (size_t) (end - p));
 
-        } else if (*p == ')' && --depth == 0) {
-            break;
+    if (close != NULL && memchr(p, '(', (size_t) (close - p)) == NULL) {
+        p = close;
+
+    } else {
+
+        for (depth = 1; p < end; p++) {
+
+            if (*p == '(') {
+                depth++;
+
+            } else if (*p == ')' && --depth == 0) {
+                break;
+            }
         }
     }
 
@@ -191,29 +201,58 @@ martech_agent_major(martech_str_t text, const char *word,
 }
 
 
+/* A platform, with the version in the place of "%"; the end of it. */
+
+static char *
+martech_agent_fill(char *out, const char *text, const unsigned char *digits,
+    size_t len)
+{
+    size_t       n;
+    const char  *mark;
+
+    n = strlen(text);
+    mark = memchr(text, '%', n);
+
+    if (mark == NULL) {
+        memcpy(out, text, n);
+        return out + n;
+    }
+
+    n = (size_t) (mark - text);
+
+    memcpy(out, text, n);
+    memcpy(out + n, digits, len);
+    out += n + len;
+
+    n = strlen(mark + 1);
+    memcpy(out, mark + 1, n);
+
+    return out + n;
+}
+
+
 static void
 martech_agent_platform(martech_agent_out_t *out, martech_str_t comment)
 {
-    int                   n;
-    char                  text[96];
+    char                  text[96], *p;
     size_t                len;
     unsigned              i;
     const unsigned char  *digits;
 
     static const struct {
         const char  *word;
-        const char  *platform;
+        const char  *platform;           /* "%": the major version */
         const char  *major;              /* word in front of it, or NULL */
     } platforms[] = {
         { "KHTML, like Gecko", "KHTML, like Gecko", NULL },
         { "Windows Phone", "Windows Phone", NULL },
         { "Windows", "Windows NT 10.0; Win64; x64", NULL },
         { "Android", "Linux; Android 10; K", NULL },
-        { "iOS ", "iOS %.*s", "iOS " },
-        { "iPad", "iPad; CPU OS %.*s_0 like Mac OS X", "CPU OS " },
-        { "iPhone", "iPhone; CPU iPhone OS %.*s_0 like Mac OS X",
+        { "iOS ", "iOS %", "iOS " },
+        { "iPad", "iPad; CPU OS %_0 like Mac OS X", "CPU OS " },
+        { "iPhone", "iPhone; CPU iPhone OS %_0 like Mac OS X",
           "iPhone OS " },
-        { "iPod", "iPhone; CPU iPhone OS %.*s_0 like Mac OS X",
+        { "iPod", "iPhone; CPU iPhone OS %_0 like Mac OS X",
           "iPhone OS " },
         { "Macintosh", "Macintosh; Intel Mac OS X 10_15_7", NULL },
         { "CrOS", "X11; CrOS x86_64 14541.0.0", NULL },
@@ -241,26 +280,18 @@ martech_agent_platform(martech_agent_out_t *out, martech_str_t comment)
     }
 
     text[0] = '(';
+    p = martech_agent_fill(text + 1, platforms[i].platform, digits,
+                           len ? len : 1);
 
-    if (platforms[i].major == NULL) {
-        n = snprintf(text + 1, sizeof(text) - 1, "%s", platforms[i].platform);
-
-    } else {
-        n = snprintf(text + 1, sizeof(text) - 1, platforms[i].platform,
-                     len ? (int) len : 1, (const char *) digits);
-    }
-
-    n++;
     len = martech_agent_major(comment, "rv:", &digits);
 
     if (len > 0) {
-        n += snprintf(text + n, sizeof(text) - (size_t) n, "; rv:%.*s.0",
-                      (int) len, (const char *) digits);
+        p = martech_agent_fill(p, "; rv:%.0", digits, len);
     }
 
-    text[n++] = ')';
+    *p++ = ')';
 
-    martech_agent_put(out, text, (size_t) n);
+    martech_agent_put(out, text, (size_t) (p - text));
 }
 
 

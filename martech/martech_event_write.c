@@ -220,6 +220,17 @@ martech_write_times(martech_event_t *ev)
 }
 
 
+/* "martech" in a context is ours, never the sender's. */
+
+static inline int
+martech_write_ours(const martech_json_tape_t *tape, uint32_t member)
+{
+    return (tape->nodes[member].key_len == 7
+            || (tape->nodes[member].flags & MARTECH_JSON_KEY_ESCAPED))
+           && martech_json_name_is(tape, member, "martech", 7);
+}
+
+
 /*
  * Writes the members of an object that "over" lacks, and a comma behind them;
  * neighbours together with what stands between them.
@@ -247,10 +258,9 @@ martech_write_members(martech_event_t *ev, uint32_t object, uint32_t over,
     for (i = object + 1; i < tape->nodes[object].next;
          i = tape->nodes[i].next)
     {
-        /* "martech" in a context is ours, never the sender's */
-
-        if ((ours && martech_json_name_is(tape, i, "martech", 7))
-            || martech_write_overridden(tape, i, over))
+        if ((ours && martech_write_ours(tape, i))
+            || (over != MARTECH_JSON_NONE
+                && martech_write_overridden(tape, i, over)))
         {
             martech_write_run(ev, run);
             run.len = 0;
@@ -299,10 +309,6 @@ martech_write_overridden(const martech_json_tape_t *tape, uint32_t member,
     martech_str_t               name;
     unsigned char               buf[MARTECH_BATCH_NAME_MAX];
     const martech_json_node_t  *node;
-
-    if (over == MARTECH_JSON_NONE) {
-        return 0;
-    }
 
     node = &tape->nodes[member];
 

@@ -21,6 +21,7 @@ martech_ip_mask(martech_str_t ip, unsigned char out[MARTECH_IP_SIZE])
 {
     int            family;
     char           text[MARTECH_IP_SIZE];
+    size_t         n;
     unsigned char  addr[16];
 
     if (ip.len == 0 || ip.len >= sizeof(text)
@@ -39,11 +40,18 @@ martech_ip_mask(martech_str_t ip, unsigned char out[MARTECH_IP_SIZE])
     }
 
     if (family == AF_INET) {
-        addr[3] = 0;
 
-    } else {
-        martech_ip_mask6(addr);
+        /* there is one spelling of it, and that is what was sent */
+
+        for (n = ip.len; text[n - 1] != '.'; n--) { /* void */ }
+
+        memcpy(out, text, n);
+        out[n++] = '0';
+
+        return n;
     }
+
+    martech_ip_mask6(addr);
 
     if (inet_ntop(family, addr, (char *) out, MARTECH_IP_SIZE) == NULL) {
         return 0;

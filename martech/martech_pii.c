@@ -59,49 +59,74 @@ martech_pii_pattern(martech_str_t name)
 }
 
 
+/*
+ * What stands for "@" begins with one of three bytes.  Digits are counted up
+ * to 255 in each of sixteen places, which is more than is asked for.
+ */
+
 unsigned
 martech_pii_may(const unsigned char *text, size_t len,
     const unsigned char *limit)
 {
-    size_t    i;
-    unsigned  digits, at;
+    unsigned              digits, at;
+    const unsigned char  *p, *end;
 
     digits = 0;
     at = 0;
-    i = 0;
+    p = text;
+    end = text + len;
 
 #ifdef __SSE2__
-    for ( /* void */ ; i < len && limit - (text + i) >= 16; i += 16) {
-        int      mask, part;
-        __m128i  bytes, low;
+    if (limit - p >= 16) {
+        size_t   left;
+        __m128i  bytes, low, part, ats, count;
 
-        bytes = _mm_loadu_si128((const __m128i *) (text + i));
-        part = (len - i < 16) ? (1 << (len - i)) - 1 : 0xffff;
+        /* 16 bytes of it from 16 - n on leave the first n of a block */
 
-        mask = _mm_movemask_epi8(
-                   _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('@')),
-                       _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('%')),
-                               _mm_cmpeq_epi8(bytes,
-                                              _mm_set1_epi8((char) 0xef)))));
-        at |= (unsigned) (mask & part);
+        static const unsigned char  first[32] = {
+            255, 255, 255, 255, 255, 255, 255, 255,
+            255, 255, 255, 255, 255, 255, 255, 255
+        };
 
-        /* digits are what is below 10 after the subtraction, unsigned */
+        ats = _mm_setzero_si128();
+        count = _mm_setzero_si128();
 
-        low = _mm_sub_epi8(bytes, _mm_set1_epi8('0'));
-        mask = _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(low,
-                                                      _mm_set1_epi8(9)),
-                                                low));
-        for (mask &= part; mask && digits < MARTECH_PII_DIGITS_MIN;
-             mask &= mask - 1)
-        {
-            digits++;
+        for ( /* void */ ; p < end && limit - p >= 16; p += 16) {
+            bytes = _mm_loadu_si128((const __m128i *) p);
+            left = (size_t) (end - p);
+
+            if (left < 16) {
+                part = _mm_loadu_si128((const __m128i *) (first + 16 - left));
+                bytes = _mm_and_si128(bytes, part);
+            }
+
+            ats = _mm_or_si128(ats,
+                      _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('@')),
+                          _mm_or_si128(
+                              _mm_cmpeq_epi8(bytes, _mm_set1_epi8('%')),
+                              _mm_cmpeq_epi8(bytes,
+                                             _mm_set1_epi8((char) 0xef)))));
+
+            /* digits are what is below 10 after the subtraction, unsigned */
+
+            low = _mm_sub_epi8(bytes, _mm_set1_epi8('0'));
+            low = _mm_cmpeq_epi8(_mm_min_epu8(low, _mm_set1_epi8(9)), low);
+            count = _mm_adds_epu8(count,
+                                  _mm_and_si128(low, _mm_set1_epi8(1)));
         }
+
+        at = (unsigned) _mm_movemask_epi8(ats);
+        count = _mm_sad_epu8(count, _mm_setzero_si128());
+        digits = (unsigned) (_mm_extract_epi16(count, 0)
+                             + _mm_extract_epi16(count, 4));
     }
+#else
+    (void) limit;
 #endif
 
-    for ( /* void */ ; i < len; i++) {
-        at |= (text[i] == '@' || text[i] == '%' || text[i] == 0xef);
-        digits += (unsigned) martech_pii_digit(text[i]);
+    for ( /* void */ ; p < end; p++) {
+        at |= (*p == '@' || *p == '%' || *p == 0xef);
+        digits += (unsigned) martech_pii_digit(*p);
     }
 
     return (at ? MARTECH_PII_EMAIL : 0)
@@ -121,6 +146,12 @@ martech_pii_next(unsigned patterns, unsigned hints, const unsigned char *text,
     from = text + offset;
     p = from;
     word = NULL;
+
+    if (patterns == MARTECH_PII_EMAIL
+        && !(martech_pii_may(p, (size_t) (end - p), end) & MARTECH_PII_EMAIL))
+    {
+        return 0;
+    }
 
     while (p < end) {
         n = (*p == '@' || *p == '%' || *p >= 0x80) ? martech_pii_at(p, end)
@@ -155,13 +186,13 @@ martech_pii_next(unsigned patterns, unsigned hints, const unsigned char *text,
 
         if (patterns & ~MARTECH_PII_EMAIL) {
 
-            if (martech_pii_here(patterns, hints, text, p, end, match)) {
-                return 1;
-            }
-
-            if (martech_pii_uuid(p, end)) {
+            if (martech_pii_uuid(p, end) && !(patterns & MARTECH_PII_RANDOM)) {
                 p += MARTECH_PII_UUID;
                 continue;
+            }
+
+            if (martech_pii_here(patterns, hints, text, p, end, match)) {
+                return 1;
             }
         }
 

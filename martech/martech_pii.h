@@ -25,6 +25,8 @@
 #define MARTECH_PII_COUNT     5
 #define MARTECH_PII_ALL       0x1f
 
+#define MARTECH_PII_LEN_MIN   5          /* bytes that any of them has */
+
 /* not a pattern of its own: UUIDs and long hexadecimal numbers */
 #define MARTECH_PII_RANDOM    0x20
 

@@ -20,69 +20,29 @@ static int martech_privacy_rule_is(const martech_privacy_rule_t *rule,
 static unsigned martech_privacy_word(martech_str_t name);
 
 
-/* Up to eight bytes as a number; len is 1 to 8. */
-
-static inline uint64_t
-martech_privacy_bytes(const unsigned char *p, size_t len,
-    const unsigned char *limit)
-{
-    uint64_t  n;
-
-    if (limit - p >= 8) {
-        memcpy(&n, p, 8);
-
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-        return (len == 8) ? n : n & ((1ULL << (8 * len)) - 1);
-#endif
-    }
-
-    n = 0;
-    memcpy(&n, p, len);
-
-    return n;
-}
-
-
 martech_privacy_name_t *
-martech_privacy_known(martech_privacy_work_t *w, uint32_t node)
+martech_privacy_look(martech_privacy_work_t *w, uint32_t node,
+    const martech_privacy_key_t *key)
 {
-    size_t                      len;
-    unsigned                    i, slot;
-    uint64_t                    head, tail, hash;
-    const unsigned char        *p, *limit;
+    unsigned                    i;
+    const unsigned char        *p;
     martech_privacy_cached_t   *cached, *free;
     const martech_json_node_t  *member;
 
     member = &w->tape->nodes[node];
-
     p = w->tape->text + member->key;
-    len = member->key_len;
-    limit = w->tape->text + w->tape->len;
 
-    if (len == 0 || len > MARTECH_PRIVACY_CACHED) {
+    if (key->len == 0 || key->len > MARTECH_PRIVACY_CACHED) {
         martech_privacy_learn(w, node, &w->spare);
         return &w->spare;
     }
 
-    head = martech_privacy_bytes(p, (len < 8) ? len : 8, limit);
-    tail = (len <= 8) ? 0
-                      : (len < 16) ? martech_privacy_bytes(p + 8, len - 8,
-                                                           limit)
-                                   : martech_privacy_bytes(p + len - 8, 8,
-                                                           limit);
-
-    hash = (head ^ (tail * 0x9e3779b97f4a7c15ULL) ^ len)
-           * 0xff51afd7ed558ccdULL;
-
-    slot = (unsigned) (hash >> 40) & (MARTECH_PRIVACY_CACHE - 1);
     free = NULL;
 
     for (i = 0; i < MARTECH_PRIVACY_WAYS; i++) {
-        cached = &w->privacy->cache[slot ^ i];
+        cached = &w->privacy->cache[key->slot ^ i];
 
-        if (cached->len == len && cached->head == head && cached->tail == tail
-            && (len <= 16 || memcmp(cached->text, p, len) == 0))
-        {
+        if (martech_privacy_key_is(cached, key, p)) {
             return &cached->name;
         }
 
@@ -97,14 +57,14 @@ martech_privacy_known(martech_privacy_work_t *w, uint32_t node)
     cached = free;
 
     if (cached == NULL) {
-        cached = &w->privacy->cache[slot ^ (w->privacy->turn++
-                                            % MARTECH_PRIVACY_WAYS)];
+        cached = &w->privacy->cache[key->slot ^ (w->privacy->turn++
+                                                 % MARTECH_PRIVACY_WAYS)];
     }
 
-    cached->head = head;
-    cached->tail = tail;
-    cached->len = (uint32_t) len;
-    memcpy(cached->text, p, len);
+    cached->head = key->head;
+    cached->tail = key->tail;
+    cached->len = (uint32_t) key->len;
+    memcpy(cached->text, p, key->len);
 
     martech_privacy_learn(w, node, &cached->name);
 

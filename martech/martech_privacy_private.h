@@ -11,6 +11,8 @@
 #define _MARTECH_PRIVACY_PRIVATE_H_INCLUDED_
 
 
+#include <string.h>
+
 #include "martech_pii.h"
 #include "martech_privacy.h"
 #include "martech_regex.h"
@@ -218,9 +220,80 @@ martech_privacy_scratch(const martech_privacy_t *privacy, unsigned number)
 int martech_privacy_name_text(const martech_json_tape_t *tape, uint32_t node,
     unsigned char *buf, martech_str_t *name);
 
-/* What is known of a member's name; good until the next call. */
-martech_privacy_name_t *martech_privacy_known(martech_privacy_work_t *w,
-    uint32_t node);
+/* The bytes of a name as numbers, and its place in the cache. */
+typedef struct {
+    uint64_t  head;
+    uint64_t  tail;
+    size_t    len;
+    unsigned  slot;
+} martech_privacy_key_t;
+
+
+/* Names of up to 16 bytes are told by head, tail and length. */
+
+static inline int
+martech_privacy_key_is(const martech_privacy_cached_t *cached,
+    const martech_privacy_key_t *key, const unsigned char *text)
+{
+    return cached->head == key->head && cached->tail == key->tail
+           && cached->len == key->len
+           && (key->len <= 16 || memcmp(cached->text, text, key->len) == 0);
+}
+
+
+/* The rest of martech_privacy_known(): a name that is not in its place. */
+martech_privacy_name_t *martech_privacy_look(martech_privacy_work_t *w,
+    uint32_t node, const martech_privacy_key_t *key);
+
+
+/*
+ * What is known of a member's name; good until the next call.  Here, because
+ * each name of an event comes by, and nearly always is in its place.
+ */
+
+static inline martech_privacy_name_t *
+martech_privacy_known(martech_privacy_work_t *w, uint32_t node)
+{
+    uint32_t                    a, b;
+    const unsigned char        *p;
+    martech_privacy_key_t       key;
+    martech_privacy_cached_t   *cached;
+    const martech_json_node_t  *member;
+
+    member = &w->tape->nodes[node];
+
+    p = w->tape->text + member->key;
+    key.len = member->key_len;
+    key.head = 0;
+    key.tail = 0;
+
+    if (key.len > 8) {
+        memcpy(&key.head, p, 8);
+        memcpy(&key.tail, p + key.len - 8, 8);
+
+    } else if (key.len > 3) {
+        memcpy(&a, p, 4);
+        memcpy(&b, p + key.len - 4, 4);
+        key.head = (uint64_t) b << 32 | a;
+
+    } else if (key.len > 0) {
+        key.head = (uint64_t) p[0] << 16 | (uint64_t) p[key.len / 2] << 8
+                   | p[key.len - 1];
+    }
+
+    key.slot = (unsigned) (((key.head ^ (key.tail * 0x9e3779b97f4a7c15ULL)
+                             ^ key.len) * 0xff51afd7ed558ccdULL) >> 40)
+               & (MARTECH_PRIVACY_CACHE - 1);
+
+    cached = &w->privacy->cache[key.slot];
+
+    if (key.len > 0 && martech_privacy_key_is(cached, &key, p)) {
+        return &cached->name;
+    }
+
+    return martech_privacy_look(w, node, &key);
+}
+
 
 /* The hints of its name; 1 if an anonymous event lacks the member. */
 unsigned martech_privacy_hints(martech_privacy_work_t *w, uint32_t node,

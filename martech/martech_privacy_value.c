@@ -327,6 +327,10 @@ martech_privacy_scrubbed(martech_privacy_work_t *w, unsigned word,
         }
     }
 
+    if (word != MARTECH_WORD_SEARCH && martech_url_plain(*text)) {
+        return 0;
+    }
+
     out = martech_privacy_scratch(w->privacy, 1);
 
     n = martech_url_scrub(w->url, word == MARTECH_WORD_SEARCH, *text, out,

@@ -137,6 +137,29 @@ martech_privacy_event(martech_privacy_work_t *w)
 }
 
 
+/* Those of some patterns that a string may hold; all if it has escapes. */
+
+static inline unsigned
+martech_privacy_may(const martech_privacy_work_t *w, uint32_t node,
+    unsigned patterns)
+{
+    const martech_json_node_t  *value;
+
+    value = &w->tape->nodes[node];
+
+    if (patterns == 0 || (value->flags & MARTECH_JSON_VALUE_ESCAPED)) {
+        return patterns;
+    }
+
+    if (value->len < MARTECH_PII_LEN_MIN) {
+        return 0;
+    }
+
+    return patterns & martech_pii_may(w->tape->text + value->value, value->len,
+                                      w->tape->text + w->tape->len);
+}
+
+
 /* A member of the event itself. */
 
 static void
@@ -219,10 +242,12 @@ martech_privacy_top(martech_privacy_work_t *w, uint32_t node)
     if (patterns == w->patterns) {
         martech_privacy_value_of(w, node, name, MARTECH_ZONE_PAGE, 0);
 
-    } else if (w->tape->nodes[node].kind == MARTECH_JSON_STRING
-               && (patterns || w->privacy->nvalues))
-    {
-        martech_privacy_string(w, node, MARTECH_WORD_OTHER, patterns, 0);
+    } else if (w->tape->nodes[node].kind == MARTECH_JSON_STRING) {
+        patterns = martech_privacy_may(w, node, patterns);
+
+        if (patterns || w->privacy->nvalues) {
+            martech_privacy_string(w, node, MARTECH_WORD_OTHER, patterns, 0);
+        }
     }
 }
 
@@ -366,12 +391,7 @@ martech_privacy_value_of(martech_privacy_work_t *w, uint32_t node,
 
     text = w->tape->text + value->value;
 
-    may = w->patterns;
-
-    if (may && !(value->flags & MARTECH_JSON_VALUE_ESCAPED)) {
-        may &= martech_pii_may(text, value->len, w->tape->text + w->tape->len);
-    }
-
+    may = martech_privacy_may(w, node, w->patterns);
     word = MARTECH_WORD_OTHER;
 
     if (name != NULL && w->url

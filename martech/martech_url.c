@@ -48,7 +48,7 @@ martech_url_part(const unsigned char *from, const unsigned char *to)
 }
 
 
-static unsigned char *
+static inline unsigned char *
 martech_url_copy(unsigned char *out, const unsigned char *from,
     const unsigned char *to)
 {
@@ -63,11 +63,17 @@ martech_url_copy(unsigned char *out, const unsigned char *from,
 
 /* The first of up to four characters, or the end. */
 
-static const unsigned char *
+static inline const unsigned char *
 martech_url_until(const unsigned char *p, const unsigned char *end,
     const char *stop)
 {
-    unsigned char  a, b, c, d;
+    unsigned char         a, b, c, d;
+    const unsigned char  *found;
+
+    if (stop[1] == '\0') {
+        found = (p < end) ? memchr(p, *stop, (size_t) (end - p)) : NULL;
+        return found ? found : end;
+    }
 
     a = (unsigned char) stop[0];
     b = stop[1] ? (unsigned char) stop[1] : a;
@@ -101,6 +107,21 @@ martech_url_absolute(martech_str_t text)
     }
 
     return text.len > i + 3 && memcmp(text.data + i, scheme + 5, 3) == 0;
+}
+
+
+int
+martech_url_plain(martech_str_t text)
+{
+    size_t  i;
+
+    static const unsigned char  special[256] = {
+        ['?'] = 1, ['#'] = 1, [';'] = 1, ['@'] = 1, ['%'] = 1, [0xef] = 1
+    };
+
+    for (i = 0; i < text.len && !special[text.data[i]]; i++) { /* void */ }
+
+    return i == text.len;
 }
 
 

@@ -30,6 +30,10 @@ typedef struct {
 /* 1 for "http://..." and "https://...". */
 int martech_url_absolute(martech_str_t text);
 
+/* 1 if a URL, or a part of one that begins with its path, has nothing in it
+   that could go: most are left as they are. */
+int martech_url_plain(martech_str_t text);
+
 /*
  * Writes a URL, a part of one that begins with its path, or (query) a query
  * string with or without "?", less user and password, parameters that go by

@@ -38,7 +38,9 @@ martech_url_word(const char *name)
 
     for (i = 0; i < sizeof(martech_url_words) / sizeof(char *); i++) {
 
-        if (strcmp(name, martech_url_words[i]) == 0) {
+        if (*name == *martech_url_words[i]
+            && strcmp(name, martech_url_words[i]) == 0)
+        {
             return 1;
         }
     }

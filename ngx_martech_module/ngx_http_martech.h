@@ -59,6 +59,7 @@
 #include "martech.h"
 #include "martech_json.h"
 #include "martech_consent.h"
+#include "martech_consent_cache.h"
 #include "martech_event.h"
 #include "martech_privacy.h"
 #include "martech_shard.h"
@@ -429,6 +430,7 @@ struct ngx_http_martech_worker_s {
     uint32_t                         tape_size;    /* nodes allocated */
     uint64_t                         random[2];    /* state, see event */
     ngx_http_martech_scratch_t      *scratch;      /* for one event */
+    martech_consent_cache_t         *consents;     /* read of late */
 
     ngx_http_martech_node_t         *nodes;
     ngx_uint_t                       nnodes;       /* places in nodes */
@@ -809,6 +811,9 @@ char *ngx_http_martech_consent_category(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_martech_consent_merge(ngx_conf_t *cf,
     ngx_http_martech_loc_conf_t *prev, ngx_http_martech_loc_conf_t *conf);
 
+/* consent: what a worker keeps of signals that it has read. */
+ngx_int_t ngx_http_martech_consent_init(ngx_http_martech_worker_t *worker);
+
 /*
  * consent: reads the signals of a request and sets ctx->consent, if consent is
  * configured.  NGX_ERROR: there is no memory.
@@ -816,9 +821,14 @@ char *ngx_http_martech_consent_merge(ngx_conf_t *cf,
 ngx_int_t ngx_http_martech_consent_request(ngx_http_request_t *r,
     ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_ctx_t *ctx);
 
-/* signal: its value in a request; of a header the n-th of that name, from 0.
-   NGX_DECLINED: it has none. */
-ngx_int_t ngx_http_martech_signal_value(ngx_http_request_t *r,
+/*
+ * signal: the values of all signals in a request; no data: it has none.
+ * _again: the n-th (from 1) further value of one that came in several headers.
+ */
+void ngx_http_martech_signal_values(ngx_http_request_t *r,
+    ngx_http_martech_consent_conf_t *conf, martech_str_t *values,
+    ngx_uint_t *again);
+ngx_int_t ngx_http_martech_signal_again(ngx_http_request_t *r,
     ngx_http_martech_signal_t *signal, ngx_uint_t n, martech_str_t *value);
 
 /* privacy_conf: the directives, and what a location makes of them */

@@ -28,12 +28,25 @@
 #define NGX_HTTP_MARTECH_EDIT_SIZE  (256 * 1024)     /* bytes put instead */
 
 
+#define NGX_HTTP_MARTECH_DECISIONS  16
+
+
+/* How a decision on consent is written down; it is small and no personal
+   data, so it outlives its event. */
+typedef struct {
+    martech_consent_decision_t  decision;
+    size_t                      len;              /* 0: free */
+    char                        text[MARTECH_CONSENT_TEXT_MAX];
+} ngx_http_martech_decision_t;
+
+
 /* Of a worker, for one event at a time; private to event. */
 struct ngx_http_martech_scratch_s {
     martech_edit_t           list[NGX_HTTP_MARTECH_EDITS];
     u_char                   bytes[NGX_HTTP_MARTECH_EDIT_SIZE];
     u_char                   extra[MARTECH_CONSENT_TEXT_MAX + 1
                                    + MARTECH_PLAN_TEXT_MAX];
+    ngx_http_martech_decision_t  decisions[NGX_HTTP_MARTECH_DECISIONS];
 };
 
 

@@ -11,9 +11,10 @@
 
 
 #include "ngx_http_martech_collect.h"
+#include <sys/random.h>
 
 
-/* Headers of one name that are read; each costs a walk over all headers. */
+/* Headers of one name that are read; each further one is a walk over all. */
 #define NGX_HTTP_MARTECH_CONSENT_HEADERS  8
 
 
@@ -21,6 +22,9 @@ static uint8_t ngx_http_martech_consent_default(ngx_http_request_t *r,
     ngx_http_martech_consent_conf_t *conf);
 static void ngx_http_martech_consent_signals(ngx_http_request_t *r,
     ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_consent_t *consent);
+static void ngx_http_martech_consent_value(ngx_http_martech_worker_t *worker,
+    ngx_http_martech_loc_conf_t *mlcf, ngx_uint_t n, martech_str_t *value,
+    martech_consent_t *consent);
 static void ngx_http_martech_consent_join(martech_consent_t *consent,
     martech_consent_t *says);
 static void ngx_http_martech_consent_decide(
@@ -35,6 +39,34 @@ static ngx_uint_t ngx_http_martech_consent_said(
 static ngx_uint_t ngx_http_martech_consent_context(
     ngx_http_martech_collect_t *mc, uint32_t context,
     martech_consent_t *says);
+
+
+ngx_int_t
+ngx_http_martech_consent_init(ngx_http_martech_worker_t *worker)
+{
+    size_t                    i;
+    martech_consent_cache_t  *cache;
+
+    cache = ngx_calloc(sizeof(martech_consent_cache_t), worker->log);
+
+    if (cache == NULL) {
+        return NGX_ERROR;
+    }
+
+    worker->consents = cache;
+
+    if (getrandom(cache->key, sizeof(cache->key), 0)
+        == (ssize_t) sizeof(cache->key))
+    {
+        return NGX_OK;
+    }
+
+    for (i = 0; i < sizeof(cache->key) / sizeof(cache->key[0]); i++) {
+        cache->key[i] = ngx_http_martech_event_random(worker);
+    }
+
+    return NGX_OK;
+}
 
 
 ngx_int_t
@@ -108,39 +140,62 @@ static void
 ngx_http_martech_consent_signals(ngx_http_request_t *r,
     ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_consent_t *consent)
 {
-    ngx_uint_t                     i, n;
-    martech_str_t                  value;
-    martech_consent_t              says;
-    ngx_http_martech_signal_t     *signal;
+    ngx_uint_t                     i, n, again;
+    martech_str_t                  values[NGX_HTTP_MARTECH_SIGNALS_MAX], value;
     ngx_http_martech_worker_t     *worker;
     ngx_http_martech_main_conf_t  *mmcf;
 
-    for (i = 0; i < mlcf->consent->nsignals; i++) {
-        signal = &mlcf->consent->signals[i];
+    mmcf = ngx_http_get_module_main_conf(r, ngx_http_martech_module);
+    worker = ngx_http_martech_worker(mmcf);
 
-        for (n = 0;
+    ngx_http_martech_signal_values(r, mlcf->consent, values, &again);
+
+    for (i = 0; i < mlcf->consent->nsignals; i++) {
+
+        if (values[i].data == NULL) {
+            continue;
+        }
+
+        ngx_http_martech_consent_value(worker, mlcf, i, &values[i],
+                                       &consent->says[i]);
+
+        if (!(again & ((ngx_uint_t) 1 << i))) {
+            continue;
+        }
+
+        for (n = 1;
              n < NGX_HTTP_MARTECH_CONSENT_HEADERS
-             && ngx_http_martech_signal_value(r, signal, n, &value) == NGX_OK;
+             && ngx_http_martech_signal_again(r, &mlcf->consent->signals[i], n,
+                                              &value)
+                == NGX_OK;
              n++)
         {
-            if (value.len > MARTECH_CONSENT_SIGNAL_MAX) {
-                mmcf = ngx_http_get_module_main_conf(r,
-                                                     ngx_http_martech_module);
-                worker = ngx_http_martech_worker(mmcf);
-
-                if (worker) {
-                    ngx_http_martech_count(worker, SIGNALS_LONG, 1);
-                }
-
-                continue;
-            }
-
-            (void) martech_consent_read(signal->signal, value,
-                                        &mlcf->consent_rules, &says);
-
-            ngx_http_martech_consent_join(&consent->says[i], &says);
+            ngx_http_martech_consent_value(worker, mlcf, i, &value,
+                                           &consent->says[i]);
         }
     }
+}
+
+
+/* One value of the n-th signal, with what others have said. */
+
+static void
+ngx_http_martech_consent_value(ngx_http_martech_worker_t *worker,
+    ngx_http_martech_loc_conf_t *mlcf, ngx_uint_t n, martech_str_t *value,
+    martech_consent_t *consent)
+{
+    martech_consent_t  says;
+
+    if (value->len > MARTECH_CONSENT_SIGNAL_MAX) {
+        ngx_http_martech_count(worker, SIGNALS_LONG, 1);
+        return;
+    }
+
+    (void) martech_consent_recall(worker->consents,
+                                  mlcf->consent->signals[n].signal, *value,
+                                  &mlcf->consent_rules, &says);
+
+    ngx_http_martech_consent_join(consent, &says);
 }
 
 

@@ -27,6 +27,8 @@ static ngx_int_t ngx_http_martech_event_change(
     ngx_http_martech_collect_t *mc, ngx_http_martech_item_t *item);
 static void ngx_http_martech_event_extra(ngx_http_martech_collect_t *mc,
     ngx_http_martech_item_t *item);
+static martech_str_t ngx_http_martech_event_consent(
+    ngx_http_martech_collect_t *mc, martech_consent_decision_t *decision);
 static ngx_int_t ngx_http_martech_event_store(ngx_http_martech_collect_t *mc,
     ngx_http_martech_item_t *item);
 static ngx_int_t ngx_http_martech_event_id(ngx_http_martech_collect_t *mc,
@@ -44,7 +46,14 @@ ngx_http_martech_event_init(ngx_http_martech_worker_t *worker)
     worker->scratch = ngx_alloc(sizeof(ngx_http_martech_scratch_t),
                                 worker->log);
 
-    return worker->scratch ? NGX_OK : NGX_ERROR;
+    if (worker->scratch == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(worker->scratch->decisions,
+                sizeof(worker->scratch->decisions));
+
+    return NGX_OK;
 }
 
 
@@ -214,7 +223,7 @@ ngx_http_martech_event_extra(ngx_http_martech_collect_t *mc,
     ngx_http_martech_item_t *item)
 {
     u_char         *p, *extra;
-    martech_str_t  *members;
+    martech_str_t   consent, *members;
 
     members = &item->judgement.members;
 
@@ -225,15 +234,54 @@ ngx_http_martech_event_extra(ngx_http_martech_collect_t *mc,
 
     extra = mc->worker->scratch->extra;
 
-    p = extra + martech_consent_write(&item->consent, (char *) extra);
+    consent = ngx_http_martech_event_consent(mc, &item->consent);
 
-    if (members->len > 0) {
-        *p++ = ',';
-        p = ngx_cpymem(p, members->data, members->len);
+    if (members->len == 0) {
+        item->ev.extra = consent;
+        return;
     }
+
+    p = ngx_cpymem(extra, consent.data, consent.len);
+    *p++ = ',';
+    p = ngx_cpymem(p, members->data, members->len);
 
     item->ev.extra.data = extra;
     item->ev.extra.len = p - extra;
+}
+
+
+/* There are few decisions, so the text of each is kept in a place for it. */
+
+static martech_str_t
+ngx_http_martech_event_consent(ngx_http_martech_collect_t *mc,
+    martech_consent_decision_t *decision)
+{
+    uint32_t                      i, place;
+    martech_str_t                 text;
+    ngx_http_martech_decision_t  *kept;
+
+    place = decision->granted;
+
+    for (i = 0; i < MARTECH_PURPOSES; i++) {
+        place = place * 31 + decision->by[i];
+    }
+
+    kept = &mc->worker->scratch->decisions[place
+                                           % NGX_HTTP_MARTECH_DECISIONS];
+
+    if (kept->len == 0
+        || ngx_memcmp(&kept->decision, decision,
+                      sizeof(martech_consent_decision_t))
+           != 0)
+    {
+        kept->decision = *decision;
+        kept->len = martech_consent_write(decision, kept->text);
+    }
+
+    text.data = (u_char *) kept->text;
+    text.len = kept->len;
+
+    return text;
 }
 
 

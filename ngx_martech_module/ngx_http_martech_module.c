@@ -486,6 +486,7 @@ ngx_http_martech_worker(ngx_http_martech_main_conf_t *mmcf)
     worker->stats = ngx_http_martech_stats_claim(mmcf->zone);
 
     if (ngx_http_martech_event_init(worker) != NGX_OK
+        || ngx_http_martech_consent_init(worker) != NGX_OK
         || ngx_http_martech_spool_init(worker) != NGX_OK
         || ngx_http_martech_replay_init(worker) != NGX_OK
         || ngx_http_martech_redis_init(worker) != NGX_OK

@@ -5,68 +5,116 @@
  * The value of a signal of consent in a request: a header, a cookie, an
  * argument of the query, or a variable.
  *
- * Of several cookies of a name the first counts, which is the one of the
- * narrowest path; headers count all, because who adds one on the way does not
- * choose its place.  NGINX's own $cookie_NAME cannot name a cookie with a dash.
+ * Of several cookies of a name the first counts, of several headers all do.
+ * NGINX's own $cookie_NAME cannot name a cookie with a dash.
  */
 
 
 #include "ngx_http_martech.h"
 
 
-static ngx_int_t ngx_http_martech_signal_header(ngx_http_request_t *r,
-    ngx_str_t *name, ngx_uint_t n, martech_str_t *value);
-static ngx_int_t ngx_http_martech_signal_cookie(ngx_http_request_t *r,
-    ngx_str_t *name, martech_str_t *value);
-static ngx_int_t ngx_http_martech_signal_in_cookie(ngx_str_t *header,
-    ngx_str_t *name, martech_str_t *value);
+static void ngx_http_martech_signal_header(
+    ngx_http_martech_consent_conf_t *conf, ngx_table_elt_t *header,
+    martech_str_t *values, ngx_uint_t *again);
+static void ngx_http_martech_signal_cookies(
+    ngx_http_martech_consent_conf_t *conf, ngx_str_t *header,
+    martech_str_t *values);
+static void ngx_http_martech_signal_cookie(
+    ngx_http_martech_consent_conf_t *conf, u_char *p, u_char *end,
+    martech_str_t *values);
 static ngx_int_t ngx_http_martech_signal_arg(ngx_http_request_t *r,
     ngx_str_t *name, martech_str_t *value);
 
 
-ngx_int_t
-ngx_http_martech_signal_value(ngx_http_request_t *r,
-    ngx_http_martech_signal_t *signal, ngx_uint_t n, martech_str_t *value)
-{
-    ngx_str_t  text;
+/*
+ * The headers are gone over once for all signals; a bit of again: there is
+ * another header of that signal's name.
+ */
 
-    if (n > 0 && signal->carrier != NGX_HTTP_MARTECH_CARRIER_HEADER) {
-        return NGX_DECLINED;
+void
+ngx_http_martech_signal_values(ngx_http_request_t *r,
+    ngx_http_martech_consent_conf_t *conf, martech_str_t *values,
+    ngx_uint_t *again)
+{
+    ngx_str_t                   text;
+    ngx_uint_t                  i;
+    ngx_list_part_t            *part;
+    ngx_table_elt_t            *header;
+    ngx_http_martech_signal_t  *signal;
+
+    *again = 0;
+    ngx_memzero(values, conf->nsignals * sizeof(martech_str_t));
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        header = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            ngx_http_martech_signal_header(conf, &header[i], values, again);
+        }
     }
 
-    switch (signal->carrier) {
+    for (i = 0; i < conf->nsignals; i++) {
+        signal = &conf->signals[i];
 
-    case NGX_HTTP_MARTECH_CARRIER_HEADER:
-        return ngx_http_martech_signal_header(r, &signal->name, n, value);
+        if (signal->carrier == NGX_HTTP_MARTECH_CARRIER_ARG) {
 
-    case NGX_HTTP_MARTECH_CARRIER_COOKIE:
-        return ngx_http_martech_signal_cookie(r, &signal->name, value);
+            if (ngx_http_martech_signal_arg(r, &signal->name, &values[i])
+                != NGX_OK)
+            {
+                values[i].data = NULL;
+            }
 
-    case NGX_HTTP_MARTECH_CARRIER_ARG:
-        return ngx_http_martech_signal_arg(r, &signal->name, value);
-
-    case NGX_HTTP_MARTECH_CARRIER_VALUE:
-
-        if (ngx_http_complex_value(r, &signal->value, &text) != NGX_OK
-            || text.len == 0)
+        } else if (signal->carrier == NGX_HTTP_MARTECH_CARRIER_VALUE
+                   && ngx_http_complex_value(r, &signal->value, &text)
+                      == NGX_OK
+                   && text.len > 0)
         {
-            return NGX_DECLINED;
+            values[i].data = text.data;
+            values[i].len = text.len;
         }
-
-        value->data = text.data;
-        value->len = text.len;
-
-        return NGX_OK;
-
-    default:
-        return NGX_DECLINED;
     }
 }
 
 
-static ngx_int_t
-ngx_http_martech_signal_header(ngx_http_request_t *r, ngx_str_t *name,
-    ngx_uint_t n, martech_str_t *value)
+static void
+ngx_http_martech_signal_header(ngx_http_martech_consent_conf_t *conf,
+    ngx_table_elt_t *header, martech_str_t *values, ngx_uint_t *again)
+{
+    ngx_uint_t                  i;
+    ngx_http_martech_signal_t  *signal;
+
+    if (header->key.len == sizeof("Cookie") - 1
+        && ngx_strncasecmp(header->key.data, (u_char *) "cookie", 6) == 0)
+    {
+        ngx_http_martech_signal_cookies(conf, &header->value, values);
+    }
+
+    for (i = 0; i < conf->nsignals; i++) {
+        signal = &conf->signals[i];
+
+        if (signal->name.len != header->key.len
+            || signal->carrier != NGX_HTTP_MARTECH_CARRIER_HEADER
+            || ngx_strncasecmp(header->key.data, signal->name.data,
+                               signal->name.len)
+               != 0)
+        {
+            continue;
+        }
+
+        if (values[i].data) {
+            *again |= (ngx_uint_t) 1 << i;
+            continue;
+        }
+
+        values[i].data = header->value.data;
+        values[i].len = header->value.len;
+    }
+}
+
+
+ngx_int_t
+ngx_http_martech_signal_again(ngx_http_request_t *r,
+    ngx_http_martech_signal_t *signal, ngx_uint_t n, martech_str_t *value)
 {
     ngx_uint_t        i;
     ngx_list_part_t  *part;
@@ -77,8 +125,9 @@ ngx_http_martech_signal_header(ngx_http_request_t *r, ngx_str_t *name,
 
         for (i = 0; i < part->nelts; i++) {
 
-            if (header[i].key.len == name->len
-                && ngx_strncasecmp(header[i].key.data, name->data, name->len)
+            if (header[i].key.len == signal->name.len
+                && ngx_strncasecmp(header[i].key.data, signal->name.data,
+                                   signal->name.len)
                    == 0
                 && n-- == 0)
             {
@@ -93,40 +142,11 @@ ngx_http_martech_signal_header(ngx_http_request_t *r, ngx_str_t *name,
 }
 
 
-static ngx_int_t
-ngx_http_martech_signal_cookie(ngx_http_request_t *r, ngx_str_t *name,
-    martech_str_t *value)
+static void
+ngx_http_martech_signal_cookies(ngx_http_martech_consent_conf_t *conf,
+    ngx_str_t *header, martech_str_t *values)
 {
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *header;
-
-    for (part = &r->headers_in.headers.part; part; part = part->next) {
-        header = part->elts;
-
-        for (i = 0; i < part->nelts; i++) {
-
-            if (header[i].key.len == sizeof("Cookie") - 1
-                && ngx_strncasecmp(header[i].key.data, (u_char *) "cookie", 6)
-                   == 0
-                && ngx_http_martech_signal_in_cookie(&header[i].value, name,
-                                                     value)
-                   == NGX_OK)
-            {
-                return NGX_OK;
-            }
-        }
-    }
-
-    return NGX_DECLINED;
-}
-
-
-static ngx_int_t
-ngx_http_martech_signal_in_cookie(ngx_str_t *header, ngx_str_t *name,
-    martech_str_t *value)
-{
-    u_char  *p, *next, *last, *end;
+    u_char  *p, *next, *end;
 
     end = header->data + header->len;
 
@@ -136,29 +156,45 @@ ngx_http_martech_signal_in_cookie(ngx_str_t *header, ngx_str_t *name,
             p++;
         }
 
-        next = ngx_strlchr(p, end, ';');
+        next = memchr(p, ';', end - p);
 
         if (next == NULL) {
             next = end;
         }
 
-        if ((size_t) (next - p) <= name->len || p[name->len] != '='
+        ngx_http_martech_signal_cookie(conf, p, next, values);
+    }
+}
+
+
+/* One cookie, "NAME=VALUE", with blanks behind it. */
+
+static void
+ngx_http_martech_signal_cookie(ngx_http_martech_consent_conf_t *conf,
+    u_char *p, u_char *end, martech_str_t *values)
+{
+    ngx_uint_t   i;
+    u_char      *last;
+    ngx_str_t   *name;
+
+    for (i = 0; i < conf->nsignals; i++) {
+        name = &conf->signals[i].name;
+
+        if (conf->signals[i].carrier != NGX_HTTP_MARTECH_CARRIER_COOKIE
+            || values[i].data != NULL || (size_t) (end - p) <= name->len
+            || p[name->len] != '='
             || ngx_memcmp(p, name->data, name->len) != 0)
         {
             continue;
         }
 
-        for (last = next; last[-1] == ' ' || last[-1] == '\t'; last--) {
+        for (last = end; last[-1] == ' ' || last[-1] == '\t'; last--) {
             /* void */
         }
 
-        value->data = p + name->len + 1;
-        value->len = last - value->data;
-
-        return NGX_OK;
+        values[i].data = p + name->len + 1;
+        values[i].len = last - values[i].data;
     }
-
-    return NGX_DECLINED;
 }
 
 

@@ -3,7 +3,7 @@
 # Runs benchmarks: the programs t/bench/NAME, each of which prints a table and
 # writes build/bench/NAME.json.
 #
-#     tools/bench.sh [NAME] [--quick] [--unix]
+#     tools/bench.sh [NAME] [--quick] [--unix] [--instructions]
 #
 # The exit status is 1 when a row with a limit does not hold.
 
@@ -16,7 +16,7 @@ OPTIONS=()
 
 for argument; do
     case $argument in
-        --quick | --unix) OPTIONS+=("$argument") ;;
+        --quick | --unix | --instructions) OPTIONS+=("$argument") ;;
         -*)      echo "bench: unknown option \"$argument\"" >&2; exit 2 ;;
         *)       NAME=$argument ;;
     esac

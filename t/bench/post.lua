@@ -1,9 +1,9 @@
 -- wrk: posts one of several bodies, made once, in turn; with a pause in
 -- milliseconds between two requests of a connection if PAUSE is given.
 --
---     wrk ... -s post.lua URL -- PATH FILE [PAUSE]
+--     wrk ... -s post.lua URL -- PATH FILE [PAUSE [HEADERS]]
 --
--- FILE has one body a line.  The last line printed is for the script that
+-- FILE has one body a line, the file HEADERS one more header a line.  The last line printed is for the script that
 -- runs it: BENCH, then name=value pairs; latencies in microseconds.
 
 local requests = {}
@@ -15,6 +15,13 @@ function init(args)
     wrk.method = "POST"
     wrk.headers["Content-Type"] = "application/json"
     wrk.headers["Authorization"] = "Basic d2s6"
+
+    if args[4] then
+        for line in io.lines(args[4]) do
+            local name, value = line:match("^([^:]+): (.*)$")
+            wrk.headers[name] = value
+        end
+    end
 
     for body in io.lines(args[2]) do
         requests[#requests + 1] = wrk.format("POST", args[1], nil, body)

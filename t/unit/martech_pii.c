@@ -301,6 +301,57 @@ test_hostile(void **state)
 }
 
 
+/*
+ * What a text may hold does not depend on what stands behind it, nor on where
+ * in it a character stands: it is looked at in blocks.
+ */
+
+static void
+test_may(void **state)
+{
+    char      text[96];
+    size_t    i, at, len, more;
+    unsigned  may;
+
+    static const struct {
+        const char  *chars;
+        unsigned     may;
+    } rows[] = {
+        { "12345", MARTECH_PII_ALL & ~MARTECH_PII_EMAIL },
+        { "1234:", 0 },
+        { "/0189", 0 },
+        { "@....", MARTECH_PII_EMAIL },
+        { "....%", MARTECH_PII_EMAIL },
+        { "..\xef..", MARTECH_PII_EMAIL },
+        { "0@9%5", MARTECH_PII_EMAIL },
+        { "\xee\xf0$&A", 0 },
+    };
+
+    (void) state;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+
+        for (len = 5; len <= 64; len++) {
+
+            for (at = 0; at + 5 <= len; at++) {
+
+                /* behind it is all that it may not hold */
+
+                memset(text, 'x', len);
+                memset(text + len, (i & 1) ? '7' : '@', sizeof(text) - len);
+                memcpy(text + at, rows[i].chars, 5);
+
+                for (more = 0; more <= 32; more += 8) {
+                    may = martech_pii_may((unsigned char *) text, len,
+                                          (unsigned char *) text + len + more);
+                    assert_int_equal(may, rows[i].may);
+                }
+            }
+        }
+    }
+}
+
+
 int
 main(void)
 {
@@ -312,6 +363,7 @@ main(void)
         cmocka_unit_test(test_national_id),
         cmocka_unit_test(test_extent),
         cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_may),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
