@@ -98,24 +98,22 @@ martech_format_take(const unsigned char **p, const unsigned char *end)
 static int
 martech_format_uuid(const unsigned char *data, size_t len)
 {
-    size_t  i;
+    size_t    i;
+    unsigned  digits;
 
-    if (len != 36) {
+    if (len != 36 || data[8] != '-' || data[13] != '-' || data[18] != '-'
+        || data[23] != '-')
+    {
         return 0;
     }
 
-    for (i = 0; i < len; i++) {
-        if (i == 8 || i == 13 || i == 18 || i == 23) {
-            if (data[i] != '-') {
-                return 0;
-            }
+    digits = 0;
 
-        } else if (!martech_format_is_hex(data[i])) {
-            return 0;
-        }
+    for (i = 0; i < 36; i++) {
+        digits += (unsigned) martech_format_is_hex(data[i]);
     }
 
-    return 1;
+    return digits == 32;
 }
 
 

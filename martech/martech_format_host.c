@@ -18,6 +18,7 @@
 
 
 static int martech_format_host(const unsigned char *data, size_t len, int idn);
+static int martech_format_host_plain(const unsigned char *data, size_t len);
 static int martech_format_host_label(const uint32_t *cp, size_t count,
     int idn);
 static int martech_format_ascii_label(const uint32_t *cp, size_t count);
@@ -48,6 +49,10 @@ martech_format_host(const unsigned char *data, size_t len, int idn)
     size_t                count, total;
     uint32_t              cp, label[MARTECH_FORMAT_LABEL_MAX + 1];
     const unsigned char  *p, *end;
+
+    if (martech_format_host_plain(data, len)) {
+        return 1;
+    }
 
     p = data;
     end = data + len;
@@ -83,6 +88,48 @@ martech_format_host(const unsigned char *data, size_t len, int idn)
     }
 
     return martech_format_host_label(label, count, idn);
+}
+
+
+/*
+ * 1 if a name is right at first sight: letters, digits and dashes, and no
+ * label that might be Punycode.
+ */
+static int
+martech_format_host_plain(const unsigned char *data, size_t len)
+{
+    size_t  i, from;
+
+    if (len == 0 || len > MARTECH_FORMAT_HOST_MAX) {
+        return 0;
+    }
+
+    from = 0;
+
+    for (i = 0; i <= len; i++) {
+
+        if (i < len && data[i] != '.') {
+            if (!martech_format_is_alpha(data[i])
+                && !martech_format_is_digit(data[i]) && data[i] != '-')
+            {
+                return 0;
+            }
+
+            continue;
+        }
+
+        if (i == from || i - from > MARTECH_FORMAT_LABEL_MAX
+            || data[from] == '-' || data[i - 1] == '-'
+            || (i - from >= 4 && data[from + 2] == '-'
+                && data[from + 3] == '-'))
+        {
+            return 0;
+        }
+
+        from = i + 1;
+    }
+
+    return 1;
 }
 
 

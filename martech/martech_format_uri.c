@@ -13,18 +13,18 @@
 
 
 /*
- * What the parts may have of ASCII, a bit for each character: letters,
- * digits, "-._~" and "!$&'()*+,;=" in all of them, and what is named.
+ * What the parts may have of ASCII, a bit for each byte: letters, digits,
+ * "-._~" and "!$&'()*+,;=" in all of them, and what is named.
  */
-static const uint32_t  martech_format_uri_host[] =
+static const uint32_t  martech_format_uri_host[8] =
     { 0x00000000, 0x2bff7fd2, 0x87fffffe, 0x47fffffe };
-static const uint32_t  martech_format_uri_user[] =         /* : */
+static const uint32_t  martech_format_uri_user[8] =         /* : */
     { 0x00000000, 0x2fff7fd2, 0x87fffffe, 0x47fffffe };
-static const uint32_t  martech_format_uri_first[] =        /* @ */
+static const uint32_t  martech_format_uri_first[8] =        /* @ */
     { 0x00000000, 0x2bff7fd2, 0x87ffffff, 0x47fffffe };
-static const uint32_t  martech_format_uri_path[] =         /* : @ / */
+static const uint32_t  martech_format_uri_path[8] =         /* : @ / */
     { 0x00000000, 0x2fffffd2, 0x87ffffff, 0x47fffffe };
-static const uint32_t  martech_format_uri_query[] =        /* : @ / ? */
+static const uint32_t  martech_format_uri_query[8] =        /* : @ / ? */
     { 0x00000000, 0xafffffd2, 0x87ffffff, 0x47fffffe };
 
 
@@ -164,6 +164,12 @@ martech_format_authority(martech_format_uri_t *u)
     const unsigned char  *start;
 
     start = u->p;
+    martech_format_part(u, martech_format_uri_host, 0);
+
+    if (u->p == u->end || (*u->p != ':' && *u->p != '@' && *u->p != '[')) {
+        return 1;
+    }
+
     martech_format_part(u, martech_format_uri_user, 0);
 
     if (u->p < u->end && *u->p == '@') {
@@ -222,8 +228,7 @@ martech_format_bracket(martech_format_uri_t *u)
     }
 
     for (i++; i < len; i++) {
-        if (p[i] >= 0x80 || !martech_format_bit(martech_format_uri_user, p[i]))
-        {
+        if (!martech_format_bit(martech_format_uri_user, p[i])) {
             return 0;
         }
     }
@@ -238,31 +243,40 @@ martech_format_part(martech_format_uri_t *u, const uint32_t *allowed,
     int query)
 {
     uint32_t              cp;
-    const unsigned char  *p;
+    const unsigned char  *p, *next;
 
-    while (u->p < u->end) {
+    p = u->p;
 
-        if (*u->p < 0x80 && martech_format_bit(allowed, *u->p)) {
-            u->p++;
+    for ( ;; ) {
 
-        } else if (*u->p == '%') {
-            if (u->end - u->p < 3 || !martech_format_is_hex(u->p[1])
-                || !martech_format_is_hex(u->p[2]))
+        while (p < u->end && martech_format_bit(allowed, *p)) {
+            p++;
+        }
+
+        u->p = p;
+
+        if (p == u->end) {
+            return;
+        }
+
+        if (*p == '%') {
+            if (u->end - p < 3 || !martech_format_is_hex(p[1])
+                || !martech_format_is_hex(p[2]))
             {
                 return;
             }
 
-            u->p += 3;
+            p += 3;
 
-        } else if (*u->p >= 0x80 && u->iri) {
-            p = u->p;
-            cp = martech_format_take(&p, u->end);
+        } else if (*p >= 0x80 && u->iri) {
+            next = p;
+            cp = martech_format_take(&next, u->end);
 
             if (!martech_format_ucs(cp, query)) {
                 return;
             }
 
-            u->p = p;
+            p = next;
 
         } else {
             return;

@@ -16,6 +16,7 @@
 
 
 #define MARTECH_PLAN_MATCHES  10000      /* names against patterns */
+#define MARTECH_PLAN_AHEAD    3          /* fields that are tried */
 
 
 /* The properties of an event, which an event need not have. */
@@ -43,7 +44,7 @@ static void martech_plan_subject(const martech_event_t *ev,
     martech_plan_subject_t *subject);
 static void martech_plan_look(const martech_plan_item_t *item,
     martech_plan_work_t *work, martech_plan_subject_t *subject);
-static int martech_plan_member_name(const martech_json_tape_t *tape,
+static inline int martech_plan_member_name(const martech_json_tape_t *tape,
     uint32_t node, martech_plan_work_t *work, martech_str_t *name);
 static int martech_plan_hold_one(const martech_plan_item_t *item,
     const martech_plan_shape_t *shape, martech_plan_work_t *work,
@@ -129,10 +130,41 @@ martech_plan_subject(const martech_event_t *ev,
 
 
 /*
- * One pass over the members: which fields were sent, and which have a value.
- * Senders keep to the order of the plan more often than not, so the field
- * behind the last one is tried before the table is asked.
+ * The field with a name, or -1.  Senders keep to the order of the plan more
+ * often than not and leave some out, so the fields behind the last one are
+ * tried before the table is asked.
  */
+
+static inline int
+martech_plan_look_up(const martech_plan_item_t *item, unsigned next,
+    martech_str_t name)
+{
+    unsigned        end;
+    martech_word_t  word;
+
+    word = martech_word(name.data, name.len);
+    end = next + MARTECH_PLAN_AHEAD;
+
+    if (end > item->nfields) {
+        end = item->nfields;
+    }
+
+    for ( /* void */ ; next < end; next++) {
+
+        if (item->field_names[next].len == name.len
+            && martech_word_same(item->field_words[next],
+                                 item->field_names[next].data, word,
+                                 name.data, name.len))
+        {
+            return (int) next;
+        }
+    }
+
+    return martech_plan_names_find(&item->fields, name.data, name.len);
+}
+
+
+/* One pass over the members: which fields were sent, and which have a value. */
 
 static void
 martech_plan_look(const martech_plan_item_t *item, martech_plan_work_t *work,
@@ -141,6 +173,7 @@ martech_plan_look(const martech_plan_item_t *item, martech_plan_work_t *work,
     int                         field;
     size_t                      size;
     uint32_t                    i;
+    uint64_t                    bit;
     unsigned                    next;
     martech_str_t               name;
     const martech_json_node_t  *nodes;
@@ -161,34 +194,26 @@ martech_plan_look(const martech_plan_item_t *item, martech_plan_work_t *work,
             continue;
         }
 
-        if (next < item->nfields && item->field_names[next].len == name.len
-            && memcmp(item->field_names[next].data, name.data, name.len) == 0)
-        {
-            field = (int) next;
+        field = martech_plan_look_up(item, next, name);
 
-        } else {
-            field = martech_plan_names_find(&item->fields, name.data,
-                                            name.len);
-
-            if (field == -1) {
-                subject->others++;
-                continue;
-            }
+        if (field == -1) {
+            subject->others++;
+            continue;
         }
 
         next = (unsigned) field + 1;
-        martech_plan_bit_set(work->sent, (unsigned) field);
+        bit = (uint64_t) 1 << (field & 63);
 
-        if (nodes[i].kind != MARTECH_JSON_NULL) {
-            martech_plan_bit_set(work->filled, (unsigned) field);
-        }
+        work->sent[field >> 6] |= bit;
+        work->filled[field >> 6] |= (nodes[i].kind != MARTECH_JSON_NULL)
+                                    ? bit : 0;
     }
 }
 
 
 /* The name of a member, un-escaped; 0 if it is too long for that. */
 
-static int
+static inline int
 martech_plan_member_name(const martech_json_tape_t *tape, uint32_t node,
     martech_plan_work_t *work, martech_str_t *name)
 {

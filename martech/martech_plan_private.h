@@ -16,6 +16,7 @@
 #include "martech_plan.h"
 #include "martech_regex.h"
 #include "martech_schema.h"
+#include "martech_word.h"
 
 
 #define martech_plan_bits_words(count)  (((count) + 63) / 64)
@@ -58,6 +59,7 @@ typedef struct {
     martech_str_t          rename;       /* its name as JSON text */
     martech_plan_names_t   fields;       /* names to numbers of fields */
     martech_str_t         *field_names;
+    martech_word_t        *field_words;  /* of these names */
     unsigned               nfields;
     martech_plan_shape_t  *shapes;       /* as in the file, oldest first */
     unsigned               nshapes;

@@ -200,6 +200,7 @@ martech_plan_finish_item(martech_plan_reader_t *r, unsigned n)
 {
     unsigned               i;
     martech_plan_item_t   *item;
+    martech_plan_slot_t   *slot;
     martech_plan_table_t  *table;
 
     item = &r->plan->items[n];
@@ -228,15 +229,20 @@ martech_plan_finish_item(martech_plan_reader_t *r, unsigned n)
 
     item->field_names = martech_plan_alloc(r->plan, (item->nfields + 1)
                                                     * sizeof(martech_str_t));
-    if (item->field_names == NULL) {
+    item->field_words = martech_plan_alloc(r->plan, (item->nfields + 1)
+                                                    * sizeof(martech_word_t));
+
+    if (item->field_names == NULL || item->field_words == NULL) {
         return martech_plan_no_memory(r);
     }
 
     for (i = 0; i < item->fields.size; i++) {
+        slot = &item->fields.slots[i];
 
-        if (item->fields.slots[i].name.data != NULL) {
-            item->field_names[item->fields.slots[i].value] =
-                                                  item->fields.slots[i].name;
+        if (slot->name.data != NULL) {
+            item->field_names[slot->value] = slot->name;
+            item->field_words[slot->value] = martech_word(slot->name.data,
+                                                          slot->name.len);
         }
     }
 

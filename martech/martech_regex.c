@@ -38,15 +38,16 @@
 
 
 struct martech_regex_s {
-    pcre2_code           *code;
-    pcre2_match_data     *data;
-    pcre2_match_context  *context;
-    pcre2_jit_stack      *stack;         /* made when it is needed first */
-    unsigned              jit:1;
-    uint64_t              spent;
-    uint64_t              budget;
-    size_t                begin;         /* of the match that is tried */
-    size_t                last;          /* where the callout before was */
+    pcre2_code            *code;
+    pcre2_match_data      *data;
+    pcre2_match_context   *context;
+    pcre2_jit_stack       *stack;        /* made when it is needed first */
+    martech_regex_plain_t *plain;        /* NULL: PCRE2 is needed */
+    unsigned               jit:1;
+    uint64_t               spent;
+    uint64_t               budget;
+    size_t                 begin;        /* of the match that is tried */
+    size_t                 last;         /* where the callout before was */
 };
 
 
@@ -58,6 +59,8 @@ static int martech_regex_refuse_loops(martech_regex_parser_t *r);
 static martech_regex_t *martech_regex_build(martech_regex_parser_t *r);
 static int martech_regex_refuse_attacked(martech_regex_parser_t *r,
     martech_regex_t *regex);
+static void martech_regex_shorten(martech_regex_t *regex,
+    martech_str_t pattern);
 static int martech_regex_search(martech_regex_t *regex,
     const unsigned char *data, size_t len, size_t offset);
 static int martech_regex_callout(pcre2_callout_block *block, void *data);
@@ -87,7 +90,27 @@ martech_regex_compile(martech_str_t pattern, unsigned flags,
     free(r.groups);
     free(r.out);
 
+    if (regex != NULL && flags == MARTECH_REGEX_ECMA) {
+        martech_regex_shorten(regex, pattern);
+    }
+
     return regex;
+}
+
+
+/* Goes without PCRE2 if that can be; without memory it cannot. */
+static void
+martech_regex_shorten(martech_regex_t *regex, martech_str_t pattern)
+{
+    martech_regex_plain_t  plain;
+
+    if (martech_regex_plain(&plain, pattern)) {
+        regex->plain = malloc(sizeof(martech_regex_plain_t));
+
+        if (regex->plain != NULL) {
+            *regex->plain = plain;
+        }
+    }
 }
 
 
@@ -102,6 +125,7 @@ martech_regex_free(martech_regex_t *regex)
     pcre2_match_data_free(regex->data);
     pcre2_match_context_free(regex->context);
     pcre2_jit_stack_free(regex->stack);
+    free(regex->plain);
     free(regex);
 }
 
@@ -133,6 +157,23 @@ martech_regex_find(const martech_regex_t *regex, const unsigned char *data,
 
     if (offset > len) {
         return 0;
+    }
+
+    if (regex->plain != NULL && offset == 0) {
+
+        if (!martech_regex_plain_match(regex->plain, data, len)) {
+            return 0;
+        }
+
+        if (from != NULL) {
+            *from = 0;
+        }
+
+        if (to != NULL) {
+            *to = len;
+        }
+
+        return 1;
     }
 
     /* what a search works with is a part of the pattern for its caller */

@@ -123,6 +123,27 @@ typedef struct {
 } martech_regex_parser_t;
 
 
+/* A pattern that needs no PCRE2: items one behind the other. */
+
+#define MARTECH_REGEX_PLAIN_ITEMS  12
+
+typedef struct {
+    uint64_t                    bits[4]; /* of bytes, ASCII alone */
+} martech_regex_plain_set_t;
+
+typedef struct {
+    martech_regex_plain_set_t   set;
+    uint32_t                    min;
+    uint32_t                    max;
+    unsigned                    tail:1;  /* the text may end in front of it */
+} martech_regex_plain_item_t;
+
+typedef struct {
+    uint32_t                    count;
+    martech_regex_plain_item_t  items[MARTECH_REGEX_PLAIN_ITEMS];
+} martech_regex_plain_t;
+
+
 /*
  * martech_regex_parse.c: reads the whole pattern.  MARTECH_OK, or -1 with the
  * error filled in.  May be called again with another value of callouts.
@@ -189,6 +210,15 @@ int martech_regex_loops(martech_regex_parser_t *r, uint32_t *node);
  */
 size_t martech_regex_attack(martech_regex_parser_t *r, unsigned number,
     unsigned char *out, size_t size, uint32_t *node);
+
+/*
+ * martech_regex_plain.c: 1 if a pattern in the syntax of ECMA-262, which must
+ * be a valid one, is plain; then _match tells whether all of a text is as the
+ * pattern says, which is what a search for it would find.
+ */
+int martech_regex_plain(martech_regex_plain_t *plain, martech_str_t pattern);
+int martech_regex_plain_match(const martech_regex_plain_t *plain,
+    const unsigned char *data, size_t len);
 
 
 #endif /* _MARTECH_REGEX_PRIVATE_H_INCLUDED_ */

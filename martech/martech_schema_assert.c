@@ -196,16 +196,16 @@ int
 martech_schema_set_bound(martech_schema_compiler_t *c,
     const martech_schema_use_t *use)
 {
-    char  *part;
+    martech_schema_number_t  *number;
 
-    part = martech_schema_part(c, (void **) &use->sub->number,
-                               sizeof(martech_schema_number_t));
-    if (part == NULL) {
+    number = martech_schema_part(c, (void **) &use->sub->number,
+                                 sizeof(martech_schema_number_t));
+    if (number == NULL) {
         return -1;
     }
 
-    martech_schema_bound(use, (martech_schema_bound_t *)
-                              (part + use->keyword->offset));
+    martech_schema_bound(use, &number->bounds[use->keyword->offset]);
+    number->asked |= 1u << use->keyword->offset;
 
     return 0;
 }

@@ -17,6 +17,7 @@
 
 static int martech_schema_sub_compile(martech_schema_compiler_t *c,
     martech_schema_sub_t *sub);
+static void martech_schema_sub_shortcuts(martech_schema_sub_t *sub);
 
 
 int
@@ -158,6 +159,7 @@ martech_schema_sub(martech_schema_compiler_t *c, martech_schema_doc_t *doc,
     }
 
     sub->types = MARTECH_SCHEMA_ANY;
+    sub->accepts = (kind == MARTECH_JSON_TRUE) ? MARTECH_SCHEMA_ANY : 0;
     sub->always = (kind == MARTECH_JSON_TRUE);
     sub->never = (kind == MARTECH_JSON_FALSE);
     sub->rule = rule;
@@ -262,11 +264,48 @@ martech_schema_sub_compile(martech_schema_compiler_t *c,
         }
     }
 
-    sub->asks = sub->number != NULL || sub->string != NULL
-                || sub->array != NULL || sub->object != NULL
-                || sub->values[0] != NULL || sub->values[1] != NULL
-                || sub->logic != NULL || sub->left_items != NULL
-                || sub->left_members != NULL;
+    martech_schema_sub_shortcuts(sub);
 
     return 0;
+}
+
+
+/* What the evaluation need not find out for every value. */
+
+static void
+martech_schema_sub_shortcuts(martech_schema_sub_t *sub)
+{
+    int       deep;
+    unsigned  asked;
+
+    deep = sub->array != NULL || sub->object != NULL || sub->logic != NULL
+           || sub->left_items != NULL || sub->left_members != NULL;
+
+    sub->leaf = !deep;
+    sub->valued = sub->values[0] != NULL || sub->values[1] != NULL;
+
+    if (sub->valued || sub->logic != NULL) {
+        sub->accepts = 0;
+        return;
+    }
+
+    asked = 0;
+
+    if (sub->number != NULL) {
+        asked |= 1 << MARTECH_JSON_NUMBER;
+    }
+
+    if (sub->string != NULL) {
+        asked |= 1 << MARTECH_JSON_STRING;
+    }
+
+    if (sub->array != NULL || sub->left_items != NULL) {
+        asked |= 1 << MARTECH_JSON_ARRAY;
+    }
+
+    if (sub->object != NULL || sub->left_members != NULL) {
+        asked |= 1 << MARTECH_JSON_OBJECT;
+    }
+
+    sub->accepts = (uint8_t) (sub->types & MARTECH_SCHEMA_ANY & ~asked);
 }

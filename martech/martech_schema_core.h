@@ -21,6 +21,7 @@
 #include "martech_json.h"
 #include "martech_regex.h"
 #include "martech_schema.h"
+#include "martech_word.h"
 
 
 #define MARTECH_SCHEMA_SUBS_MAX    65536     /* schemas in a document */
@@ -41,6 +42,10 @@
 #define MARTECH_SCHEMA_EMPTY       UINT32_MAX /* a free slot of a table */
 
 
+/* what is seldom called would cost its callers registers */
+#define MARTECH_NOINLINE  __attribute__((noinline))
+
+
 typedef struct martech_schema_sub_s  martech_schema_sub_t;
 
 
@@ -59,30 +64,36 @@ typedef struct {
 /* ---- numbers ---- */
 
 /*
- * A JSON number without rounding: 0.DIGITS * 10^point.  The digits are those
- * of the text from the first to the last that is not 0; a '.' may stand
- * between them.
+ * A JSON number without rounding.  Short ones are kept as the integer in
+ * front of the point and the sign of what is behind it, which nearly always
+ * decides; others, and these when they must, have their long form:
+ * 0.DIGITS * 10^point.  The digits are those of the text from the first to
+ * the last that is not 0; a '.' may stand between them.
  */
 typedef struct {
-    const unsigned char  *digits;
+    const unsigned char  *digits;        /* short: the text, without "-" */
     const unsigned char  *end;
-    int64_t               value;         /* if small */
-    int64_t               point;
+    int64_t               value;         /* if short */
+    int64_t               point;         /* this and count: if not short */
     uint32_t              count;         /* of digits; 0: the number is 0 */
+    int8_t                rest;          /* if short: -1, 0 or 1; 0 means that
+                                            value is all */
     uint8_t               negative;
-    uint8_t               small;         /* an integer in value */
+    uint8_t               brief;         /* it is short */
 } martech_schema_decimal_t;
 
 
 /* ---- tables of names ---- */
 
-typedef struct {
+typedef struct martech_schema_name_s {
     const unsigned char   *data;         /* un-escaped */
     uint32_t               len;
-    uint32_t               hash;
-    martech_schema_sub_t  *sub;          /* of "properties", or NULL */
     int32_t                bit;          /* among those whose presence
                                             matters, or -1 */
+    martech_word_t         word;
+    martech_schema_sub_t  *sub;          /* of "properties", or NULL */
+    struct martech_schema_name_s
+                          *follower;     /* the next of "properties" */
 } martech_schema_name_t;
 
 typedef struct {
@@ -106,11 +117,19 @@ typedef struct {
     martech_str_t  where;                /* .data NULL: not asked */
 } martech_schema_count_t;
 
+/* The odd ones are upper bounds; the last two exclude the limit itself. */
+enum {
+    MARTECH_SCHEMA_MINIMUM = 0,
+    MARTECH_SCHEMA_MAXIMUM,
+    MARTECH_SCHEMA_ABOVE,                /* exclusiveMinimum */
+    MARTECH_SCHEMA_BELOW,                /* exclusiveMaximum */
+
+    MARTECH_SCHEMA_BOUNDS
+};
+
 typedef struct {
-    martech_schema_bound_t  minimum;
-    martech_schema_bound_t  maximum;
-    martech_schema_bound_t  above;       /* exclusiveMinimum */
-    martech_schema_bound_t  below;       /* exclusiveMaximum */
+    martech_schema_bound_t  bounds[MARTECH_SCHEMA_BOUNDS];
+    unsigned                asked;       /* bits of bounds */
     martech_schema_bound_t  multiple;
     uint64_t                divisor;     /* digits of multipleOf */
 } martech_schema_number_t;
@@ -154,9 +173,11 @@ typedef struct {
 
 typedef struct {
     martech_schema_names_t        names;
+    martech_schema_name_t        *first;     /* of "properties" */
     uint32_t                      bits;      /* names with a bit */
     uint32_t                     *required;  /* places in names */
     uint32_t                      nrequired;
+    uint64_t                      required_bits; /* if bits <= 64 */
     martech_str_t                 required_where;
     martech_schema_count_t        min;
     martech_schema_count_t        max;
@@ -227,9 +248,13 @@ struct martech_schema_resource_s {
 
 struct martech_schema_sub_s {
     uint8_t                     types;      /* bits that are allowed */
+    uint8_t                     accepts;    /* bits of kinds that need no
+                                               other look: any is valid */
+    uint8_t                     valued:1;   /* enum or const */
+    uint8_t                     leaf:1;     /* asks of scalars alone, so that
+                                               nothing is recursed into */
     uint8_t                     always:1;   /* the schema true */
     uint8_t                     never:1;    /* the schema false */
-    uint8_t                     asks:1;     /* more than types */
     uint8_t                     named:1;    /* "name" of the violation is
                                                that of the member */
     uint8_t                     state;      /* of the search for cycles */
@@ -292,16 +317,76 @@ int martech_schema_names_init(martech_schema_names_t *names,
 /* Adds a name unless it is there; fewer than max of them. */
 martech_schema_name_t *martech_schema_names_add(martech_schema_names_t *names,
     martech_str_t name);
-martech_schema_name_t *martech_schema_names_find(
-    const martech_schema_names_t *names, const unsigned char *data,
-    size_t len);
+
+/* A name that is guessed first, unless it is NULL; else by the table. */
+static inline martech_schema_name_t *
+martech_schema_names_guess(const martech_schema_names_t *names,
+    martech_schema_name_t *guess, const unsigned char *data, size_t len)
+{
+    uint32_t                slot;
+    martech_word_t          word;
+    martech_schema_name_t  *name;
+
+    word = martech_word(data, len);
+
+    if (guess != NULL && guess->len == len
+        && martech_word_same(guess->word, guess->data, word, data, len))
+    {
+        return guess;
+    }
+
+    for (slot = martech_word_hash(word, len) & names->mask;
+         names->slots[slot] != MARTECH_SCHEMA_EMPTY;
+         slot = (slot + 1) & names->mask)
+    {
+        name = &names->names[names->slots[slot]];
+
+        if (name->len == len
+            && martech_word_same(name->word, name->data, word, data, len))
+        {
+            return name;
+        }
+    }
+
+    return NULL;
+}
+
+
+static inline martech_schema_name_t *
+martech_schema_names_find(const martech_schema_names_t *names,
+    const unsigned char *data, size_t len)
+{
+    return martech_schema_names_guess(names, NULL, data, len);
+}
 
 
 /* ---- martech_schema_number.c ---- */
 
 void martech_schema_decimal(martech_schema_decimal_t *d, martech_str_t text);
-int martech_schema_decimal_compare(const martech_schema_decimal_t *a,
+int martech_schema_decimal_compare_long(const martech_schema_decimal_t *a,
     const martech_schema_decimal_t *b);
+
+/* Below 0, 0 or above 0, as strcmp(). */
+static inline int
+martech_schema_decimal_compare(const martech_schema_decimal_t *a,
+    const martech_schema_decimal_t *b)
+{
+    if (a->brief && b->brief) {
+
+        if (a->value != b->value) {
+            return (a->value > b->value) ? 1 : -1;
+        }
+
+        if (a->rest != b->rest || a->rest == 0) {
+            return a->rest - b->rest;
+        }
+    }
+
+    return martech_schema_decimal_compare_long(a, b);
+}
+
+
+/* 1 if it has no fraction */
 int martech_schema_decimal_integer(const martech_schema_decimal_t *d);
 uint64_t martech_schema_decimal_hash(const martech_schema_decimal_t *d);
 
@@ -362,9 +447,33 @@ typedef struct {
 } martech_schema_eval_t;
 
 
-martech_schema_verdict_t martech_schema_eval(martech_schema_eval_t *ev,
+/* martech_schema_eval() of what is not accepted at once */
+martech_schema_verdict_t martech_schema_eval_leaf(martech_schema_eval_t *ev,
+    const martech_schema_sub_t *sub, uint32_t node);
+martech_schema_verdict_t martech_schema_eval_sub(martech_schema_eval_t *ev,
     const martech_schema_sub_t *sub, uint32_t node,
     martech_schema_marks_t *marks);
+
+static inline martech_schema_verdict_t
+martech_schema_eval(martech_schema_eval_t *ev,
+    const martech_schema_sub_t *sub, uint32_t node,
+    martech_schema_marks_t *marks)
+{
+    if (ev->run->steps == 0) {
+        return MARTECH_SCHEMA_LIMIT;
+    }
+
+    ev->run->steps--;
+
+    if (sub->accepts & (1u << ev->tape->nodes[node].kind)) {
+        return MARTECH_SCHEMA_VALID;
+    }
+
+    return sub->leaf ? martech_schema_eval_leaf(ev, sub, node)
+                     : martech_schema_eval_sub(ev, sub, node, marks);
+}
+
+
 martech_schema_verdict_t martech_schema_eval_value(martech_schema_eval_t *ev,
     const martech_schema_sub_t *sub, const martech_schema_value_t *value,
     uint32_t node);
@@ -388,6 +497,21 @@ martech_schema_verdict_t martech_schema_eval_logic(martech_schema_eval_t *ev,
 martech_schema_verdict_t martech_schema_eval_left(martech_schema_eval_t *ev,
     const martech_schema_sub_t *left, uint32_t node,
     martech_schema_marks_t *marks);
+
+/* martech_json_slice(), in line: every scalar needs it */
+static inline martech_str_t
+martech_schema_slice(const martech_schema_eval_t *ev, uint32_t node)
+{
+    martech_str_t               slice;
+    const martech_json_node_t  *n;
+
+    n = &ev->tape->nodes[node];
+    slice.data = ev->tape->text + n->value;
+    slice.len = n->len;
+
+    return slice;
+}
+
 
 /* A search in a string costs by its length. */
 #define MARTECH_SCHEMA_MATCH_STEPS(len)  (4 + (len) / 64)

@@ -166,68 +166,149 @@ martech_schema_eval_never(martech_schema_eval_t *ev,
 
 
 static int
-martech_schema_eval_type(martech_schema_eval_t *ev,
-    const martech_schema_sub_t *sub, uint32_t node)
+martech_schema_eval_integer(martech_schema_eval_t *ev, uint32_t node)
 {
-    unsigned                    kind;
-    martech_schema_decimal_t    number;
-    const martech_json_node_t  *value;
+    size_t                    i;
+    martech_str_t             text;
+    martech_schema_decimal_t  number;
 
-    value = &ev->tape->nodes[node];
-    kind = value->kind;
+    text = martech_schema_slice(ev, node);
 
-    if (sub->types & (1u << kind)) {
+    for (i = (text.data[0] == '-'); i < text.len; i++) {
+
+        if ((unsigned char) (text.data[i] - '0') > 9) {
+            break;
+        }
+    }
+
+    if (i == text.len) {
         return 1;
     }
 
-    if (kind != MARTECH_JSON_NUMBER
-        || !(sub->types & MARTECH_SCHEMA_INTEGER))
-    {
-        return 0;
-    }
-
-    martech_schema_decimal(&number, martech_json_slice(ev->tape, node));
+    martech_schema_decimal(&number, text);
 
     return martech_schema_decimal_integer(&number);
 }
 
 
+static inline martech_schema_verdict_t
+martech_schema_eval_type(martech_schema_eval_t *ev,
+    const martech_schema_sub_t *sub, uint32_t node)
+{
+    unsigned  kind;
+
+    kind = ev->tape->nodes[node].kind;
+
+    if ((sub->types & (1u << kind))
+        || (kind == MARTECH_JSON_NUMBER
+            && (sub->types & MARTECH_SCHEMA_INTEGER)
+            && martech_schema_eval_integer(ev, node)))
+    {
+        return MARTECH_SCHEMA_VALID;
+    }
+
+    return martech_schema_note(ev, node, "type", sub->types_where,
+                               martech_schema_nobody);
+}
+
+
+/* "enum" and "const" */
+
+static inline martech_schema_verdict_t
+martech_schema_eval_values(martech_schema_eval_t *ev,
+    const martech_schema_sub_t *sub, uint32_t node)
+{
+    unsigned                  i;
+    martech_schema_verdict_t  rc;
+
+    rc = MARTECH_SCHEMA_VALID;
+
+    for (i = 0; i < 2; i++) {
+
+        if (sub->values[i] != NULL && !martech_schema_ends(ev, rc)) {
+            rc = martech_schema_worse(rc, martech_schema_eval_value(ev, sub,
+                                                   sub->values[i], node));
+        }
+    }
+
+    return rc;
+}
+
+
+static inline martech_schema_verdict_t
+martech_schema_eval_scalar(martech_schema_eval_t *ev,
+    const martech_schema_sub_t *sub, uint32_t node)
+{
+    unsigned  kind;
+
+    kind = ev->tape->nodes[node].kind;
+
+    if (kind == MARTECH_JSON_STRING && sub->string != NULL) {
+        return martech_schema_eval_string(ev, sub->string, node);
+    }
+
+    if (kind == MARTECH_JSON_NUMBER && sub->number != NULL) {
+        return martech_schema_eval_number(ev, sub->number, node);
+    }
+
+    return MARTECH_SCHEMA_VALID;
+}
+
+
+/* A leaf that needs more than a look at its kind and one call. */
+
+static MARTECH_NOINLINE martech_schema_verdict_t
+martech_schema_eval_leaf_all(martech_schema_eval_t *ev,
+    const martech_schema_sub_t *sub, uint32_t node)
+{
+    martech_schema_verdict_t  rc;
+
+    rc = martech_schema_eval_type(ev, sub, node);
+
+    if (!martech_schema_ends(ev, rc)) {
+        rc = martech_schema_worse(rc, martech_schema_eval_values(ev, sub,
+                                                                 node));
+    }
+
+    if (martech_schema_ends(ev, rc)) {
+        return rc;
+    }
+
+    return martech_schema_worse(rc, martech_schema_eval_scalar(ev, sub, node));
+}
+
+
+/* Most properties are such: a type, and a few questions to a scalar. */
+
 martech_schema_verdict_t
-martech_schema_eval(martech_schema_eval_t *ev,
+martech_schema_eval_leaf(martech_schema_eval_t *ev,
+    const martech_schema_sub_t *sub, uint32_t node)
+{
+    if (!sub->valued
+        && (sub->types & (1u << ev->tape->nodes[node].kind)))
+    {
+        return martech_schema_eval_scalar(ev, sub, node);
+    }
+
+    return martech_schema_eval_leaf_all(ev, sub, node);
+}
+
+
+martech_schema_verdict_t
+martech_schema_eval_sub(martech_schema_eval_t *ev,
     const martech_schema_sub_t *sub, uint32_t node,
     martech_schema_marks_t *marks)
 {
     martech_schema_scope_t    scope;
     martech_schema_verdict_t  rc;
 
-    if (ev->run->steps == 0) {
-        return MARTECH_SCHEMA_LIMIT;
-    }
-
-    ev->run->steps--;
-
-    if (sub->always) {
-        return MARTECH_SCHEMA_VALID;
-    }
-
     if (sub->never) {
         return martech_schema_eval_never(ev, sub, node);
     }
 
-    rc = MARTECH_SCHEMA_VALID;
+    rc = martech_schema_eval_type(ev, sub, node);
 
-    if (sub->types != MARTECH_SCHEMA_ANY
-        && !martech_schema_eval_type(ev, sub, node))
-    {
-        rc = martech_schema_note(ev, node, "type", sub->types_where,
-                                 martech_schema_nobody);
-
-        if (ev->quiet) {
-            return rc;
-        }
-    }
-
-    if (!sub->asks) {
+    if (martech_schema_ends(ev, rc)) {
         return rc;
     }
 
@@ -352,21 +433,12 @@ martech_schema_eval_body(martech_schema_eval_t *ev,
     const martech_schema_sub_t *sub, uint32_t node,
     martech_schema_marks_t *marks)
 {
-    unsigned                  i;
     martech_schema_verdict_t  rc;
 
-    rc = MARTECH_SCHEMA_VALID;
+    rc = martech_schema_eval_values(ev, sub, node);
 
-    for (i = 0; i < 2; i++) {
-
-        if (sub->values[i] != NULL) {
-            rc = martech_schema_worse(rc, martech_schema_eval_value(ev, sub,
-                                                   sub->values[i], node));
-
-            if (martech_schema_ends(ev, rc)) {
-                return rc;
-            }
-        }
+    if (martech_schema_ends(ev, rc)) {
+        return rc;
     }
 
     rc = martech_schema_worse(rc, martech_schema_eval_kind(ev, sub, node,

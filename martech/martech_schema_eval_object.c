@@ -105,7 +105,7 @@ martech_schema_eval_patterns(martech_schema_eval_t *ev,
  * bit of its name.
  */
 
-static inline martech_schema_verdict_t
+static MARTECH_NOINLINE martech_schema_verdict_t
 martech_schema_eval_member(martech_schema_eval_t *ev,
     const martech_schema_object_t *object, uint32_t member, int *matched,
     uint64_t *present)
@@ -249,20 +249,16 @@ martech_schema_eval_members(martech_schema_eval_t *ev,
     martech_schema_marks_t *marks, uint64_t *present)
 {
     int                         matched;
-    uint32_t                    i, n;
+    uint32_t                    i, n, end;
     martech_schema_verdict_t    rc;
     const martech_json_node_t  *nodes;
 
     rc = MARTECH_SCHEMA_VALID;
     nodes = ev->tape->nodes;
+    end = nodes[node].next;
     n = 0;
 
-    for (i = node + 1; i < nodes[node].next; i = nodes[i].next) {
-
-        if (!martech_schema_spend(ev, 1)) {
-            return MARTECH_SCHEMA_LIMIT;
-        }
-
+    for (i = node + 1; i < end; i = nodes[i].next) {
         matched = 0;
         rc = martech_schema_worse(rc, martech_schema_eval_member(ev, object,
                                                      i, &matched, present));
@@ -279,6 +275,71 @@ martech_schema_eval_members(martech_schema_eval_t *ev,
     }
 
     return rc;
+}
+
+
+/*
+ * The same where nobody asks which members were looked at, and the name alone
+ * says which schema looks at a member: nearly always.  Members often stand in
+ * the order of "properties", which saves the table.
+ */
+
+static MARTECH_NOINLINE martech_schema_verdict_t
+martech_schema_eval_plain(martech_schema_eval_t *ev,
+    const martech_schema_object_t *object, uint32_t node, uint64_t *present)
+{
+    int                           matched;
+    uint32_t                      i, end;
+    martech_schema_verdict_t      rc, worst;
+    const martech_json_node_t    *nodes;
+    const martech_schema_sub_t   *sub;
+    martech_schema_name_t        *name, *guess;
+
+    guess = object->first;
+    worst = MARTECH_SCHEMA_VALID;
+    nodes = ev->tape->nodes;
+    end = nodes[node].next;
+
+    for (i = node + 1; i < end; i = nodes[i].next) {
+
+        if (nodes[i].flags & MARTECH_JSON_KEY_ESCAPED) {
+            matched = 0;
+            rc = martech_schema_eval_member(ev, object, i, &matched, present);
+
+        } else {
+            sub = object->additional;
+            name = martech_schema_names_guess(&object->names, guess,
+                                              ev->tape->text + nodes[i].key,
+                                              nodes[i].key_len);
+            if (name != NULL) {
+                guess = name->follower;
+
+                if (name->bit >= 0) {
+                    present[name->bit / 64] |= (uint64_t) 1 << (name->bit % 64);
+                }
+
+                if (name->sub != NULL) {
+                    sub = name->sub;
+                }
+            }
+
+            if (sub == NULL) {
+                continue;
+            }
+
+            rc = martech_schema_eval(ev, sub, i, NULL);
+        }
+
+        if (rc != MARTECH_SCHEMA_VALID) {
+            worst = martech_schema_worse(worst, rc);
+
+            if (martech_schema_ends(ev, rc)) {
+                break;
+            }
+        }
+    }
+
+    return worst;
 }
 
 
@@ -305,15 +366,32 @@ martech_schema_eval_object(martech_schema_eval_t *ev,
         present = many.bits;
     }
 
-    rc = martech_schema_eval_count(ev, node, &object->min, &object->max,
-                                   "minProperties", "maxProperties");
+    rc = MARTECH_SCHEMA_VALID;
 
-    if (!martech_schema_ends(ev, rc)) {
-        rc = martech_schema_worse(rc, martech_schema_eval_members(ev, object,
-                                                     node, marks, present));
+    if (object->min.where.data != NULL || object->max.where.data != NULL) {
+        rc = martech_schema_eval_count(ev, node, &object->min, &object->max,
+                                       "minProperties", "maxProperties");
     }
 
-    if (object->nrequired > 0 && !martech_schema_ends(ev, rc)) {
+    if (!martech_schema_spend(ev, ev->tape->nodes[node].count)) {
+        rc = MARTECH_SCHEMA_LIMIT;
+    }
+
+    if (!martech_schema_ends(ev, rc)) {
+        rc = martech_schema_worse(rc,
+                 (marks == NULL && object->npatterns == 0
+                  && object->member_names == NULL)
+                 ? martech_schema_eval_plain(ev, object, node, present)
+                 : martech_schema_eval_members(ev, object, node, marks,
+                                               present));
+    }
+
+    /* most objects have all they must, which a look at the bits tells */
+
+    if (object->nrequired > 0 && !martech_schema_ends(ev, rc)
+        && (object->bits > 64
+            || (few & object->required_bits) != object->required_bits))
+    {
         rc = martech_schema_worse(rc, martech_schema_eval_needs(ev, object,
                                           object->required, object->nrequired,
                                           node, "required",

@@ -33,9 +33,10 @@ martech_schema_eval_value(martech_schema_eval_t *ev,
 
         if (value->strings.count > 0) {
 
-            if (!martech_schema_plain(ev, martech_json_slice(ev->tape, node),
-                                      n->flags & MARTECH_JSON_VALUE_ESCAPED,
-                                      &text))
+            text = martech_schema_slice(ev, node);
+
+            if ((n->flags & MARTECH_JSON_VALUE_ESCAPED)
+                && !martech_schema_plain(ev, text, 1, &text))
             {
                 return MARTECH_SCHEMA_LIMIT;
             }
@@ -72,39 +73,30 @@ martech_schema_eval_number(martech_schema_eval_t *ev,
     const martech_schema_number_t *number, uint32_t node)
 {
     int                            order;
-    unsigned                       i;
+    unsigned                       i, left;
     martech_schema_decimal_t       value;
     martech_schema_verdict_t       rc;
-    const martech_schema_bound_t  *bound;
 
-    static const struct {
-        const char  *rule;
-        size_t       offset;
-        int          refused[2];         /* results of the comparison */
-    } bounds[] = {
-        { "minimum", offsetof(martech_schema_number_t, minimum), { -1, -1 } },
-        { "maximum", offsetof(martech_schema_number_t, maximum), { 1, 1 } },
-        { "exclusiveMinimum", offsetof(martech_schema_number_t, above),
-          { -1, 0 } },
-        { "exclusiveMaximum", offsetof(martech_schema_number_t, below),
-          { 1, 0 } },
+    static const char *const  rules[] = {
+        "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"
     };
 
     rc = MARTECH_SCHEMA_VALID;
-    martech_schema_decimal(&value, martech_json_slice(ev->tape, node));
+    martech_schema_decimal(&value, martech_schema_slice(ev, node));
 
-    for (i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
-        bound = (const martech_schema_bound_t *)
-                ((const char *) number + bounds[i].offset);
+    for (left = number->asked; left != 0; left &= left - 1) {
+        i = (unsigned) __builtin_ctz(left);
 
-        if (bound->where.data == NULL) {
-            continue;
+        order = martech_schema_decimal_compare(&value,
+                                               &number->bounds[i].limit);
+
+        if (i == MARTECH_SCHEMA_MINIMUM || i == MARTECH_SCHEMA_ABOVE) {
+            order = -order;
         }
 
-        order = martech_schema_decimal_compare(&value, &bound->limit);
-
-        if (order == bounds[i].refused[0] || order == bounds[i].refused[1]) {
-            rc = martech_schema_note(ev, node, bounds[i].rule, bound->where,
+        if (order > 0 || (order == 0 && i >= MARTECH_SCHEMA_ABOVE)) {
+            rc = martech_schema_note(ev, node, rules[i],
+                                     number->bounds[i].where,
                                      martech_schema_nobody);
         }
     }
@@ -141,7 +133,7 @@ martech_schema_characters(martech_str_t text)
 
 /* A character has one to four bytes: most strings need no counting. */
 
-static martech_schema_verdict_t
+static inline martech_schema_verdict_t
 martech_schema_eval_length(martech_schema_eval_t *ev,
     const martech_schema_string_t *string, uint32_t node, martech_str_t text)
 {
@@ -152,7 +144,7 @@ martech_schema_eval_length(martech_schema_eval_t *ev,
 
     if ((string->max.where.data == NULL || text.len <= string->max.limit)
         && (string->min.where.data == NULL
-            || text.len / 4 >= string->min.limit))
+            || (text.len + 3) / 4 >= string->min.limit))
     {
         return rc;
     }
@@ -173,23 +165,12 @@ martech_schema_eval_length(martech_schema_eval_t *ev,
 }
 
 
-martech_schema_verdict_t
-martech_schema_eval_string(martech_schema_eval_t *ev,
-    const martech_schema_string_t *string, uint32_t node)
+static martech_schema_verdict_t
+martech_schema_eval_text(martech_schema_eval_t *ev,
+    const martech_schema_string_t *string, uint32_t node, martech_str_t text)
 {
-    int                        found;
-    size_t                     used;
-    martech_str_t              text;
-    martech_schema_verdict_t   rc;
-
-    used = ev->run->scratch_used;
-
-    if (!martech_schema_plain(ev, martech_json_slice(ev->tape, node),
-                              ev->tape->nodes[node].flags
-                              & MARTECH_JSON_VALUE_ESCAPED, &text))
-    {
-        return MARTECH_SCHEMA_LIMIT;
-    }
+    int                       found;
+    martech_schema_verdict_t  rc;
 
     rc = martech_schema_eval_length(ev, string, node, text);
 
@@ -224,7 +205,39 @@ martech_schema_eval_string(martech_schema_eval_t *ev,
         }
     }
 
+    return rc;
+}
+
+
+static MARTECH_NOINLINE martech_schema_verdict_t
+martech_schema_eval_escaped(martech_schema_eval_t *ev,
+    const martech_schema_string_t *string, uint32_t node)
+{
+    size_t                    used;
+    martech_str_t             text;
+    martech_schema_verdict_t  rc;
+
+    used = ev->run->scratch_used;
+
+    if (!martech_schema_plain(ev, martech_schema_slice(ev, node), 1, &text)) {
+        return MARTECH_SCHEMA_LIMIT;
+    }
+
+    rc = martech_schema_eval_text(ev, string, node, text);
     ev->run->scratch_used = used;
 
     return rc;
+}
+
+
+martech_schema_verdict_t
+martech_schema_eval_string(martech_schema_eval_t *ev,
+    const martech_schema_string_t *string, uint32_t node)
+{
+    if (ev->tape->nodes[node].flags & MARTECH_JSON_VALUE_ESCAPED) {
+        return martech_schema_eval_escaped(ev, string, node);
+    }
+
+    return martech_schema_eval_text(ev, string, node,
+                                    martech_schema_slice(ev, node));
 }

@@ -21,7 +21,6 @@
 #define SET(name)     martech_schema_set_ ## name
 
 #define SUB(member)     offsetof(martech_schema_sub_t, member)
-#define NUMBER(member)  offsetof(martech_schema_number_t, member)
 #define STRING(member)  offsetof(martech_schema_string_t, member)
 #define ARRAY(member)   offsetof(martech_schema_array_t, member)
 #define OBJECT(member)  offsetof(martech_schema_object_t, member)
@@ -64,8 +63,10 @@ static const martech_schema_keyword_t  martech_schema_keywords[] = {
     { "description", BOTH, FORM(STRING), NULL, 0 },
     { "else", BOTH, FORM(SCHEMA), SET(logic), LOGIC(otherwise) },
     { "enum", BOTH, FORM(ARRAY), SET(value), 0 },
-    { "exclusiveMaximum", BOTH, FORM(NUMBER), SET(bound), NUMBER(below) },
-    { "exclusiveMinimum", BOTH, FORM(NUMBER), SET(bound), NUMBER(above) },
+    { "exclusiveMaximum", BOTH, FORM(NUMBER), SET(bound),
+      MARTECH_SCHEMA_BELOW },
+    { "exclusiveMinimum", BOTH, FORM(NUMBER), SET(bound),
+      MARTECH_SCHEMA_ABOVE },
     { "format", BOTH, FORM(STRING), SET(format), 0 },
     { "if", BOTH, FORM(SCHEMA), SET(logic), LOGIC(condition) },
     { "items", NEW, FORM(SCHEMA), SET(items), 1 },
@@ -75,13 +76,13 @@ static const martech_schema_keyword_t  martech_schema_keywords[] = {
     { "maxItems", BOTH, FORM(COUNT), SET(array_count), ARRAY(max) },
     { "maxLength", BOTH, FORM(COUNT), SET(string_count), STRING(max) },
     { "maxProperties", BOTH, FORM(COUNT), SET(object_count), OBJECT(max) },
-    { "maximum", BOTH, FORM(NUMBER), SET(bound), NUMBER(maximum) },
+    { "maximum", BOTH, FORM(NUMBER), SET(bound), MARTECH_SCHEMA_MAXIMUM },
     { "minContains", NEW, FORM(COUNT), SET(array_count),
       ARRAY(contains_min) },
     { "minItems", BOTH, FORM(COUNT), SET(array_count), ARRAY(min) },
     { "minLength", BOTH, FORM(COUNT), SET(string_count), STRING(min) },
     { "minProperties", BOTH, FORM(COUNT), SET(object_count), OBJECT(min) },
-    { "minimum", BOTH, FORM(NUMBER), SET(bound), NUMBER(minimum) },
+    { "minimum", BOTH, FORM(NUMBER), SET(bound), MARTECH_SCHEMA_MINIMUM },
     { "multipleOf", BOTH, FORM(NUMBER), SET(multiple), 0 },
     { "not", BOTH, FORM(SCHEMA), SET(logic), LOGIC(not) },
     { "oneOf", BOTH, FORM(SCHEMAS), SET(list), LOGIC(one) },

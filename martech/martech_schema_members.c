@@ -103,6 +103,7 @@ martech_schema_set_properties(martech_schema_compiler_t *c,
     uint32_t                    i;
     martech_str_t               name, where;
     martech_schema_sub_t       *sub;
+    martech_schema_name_t      *entry, **follower;
     martech_schema_object_t    *object;
     const martech_json_node_t  *nodes;
 
@@ -112,6 +113,7 @@ martech_schema_set_properties(martech_schema_compiler_t *c,
     }
 
     nodes = use->sub->doc->tape.nodes;
+    follower = &object->first;
 
     for (i = use->node + 1; i < nodes[use->node].next; i = nodes[i].next) {
 
@@ -125,7 +127,12 @@ martech_schema_set_properties(martech_schema_compiler_t *c,
         }
 
         sub->named = 1;
-        martech_schema_names_add(&object->names, name)->sub = sub;
+
+        entry = martech_schema_names_add(&object->names, name);
+        entry->sub = sub;
+
+        *follower = entry;
+        follower = &entry->follower;
     }
 
     return 0;
@@ -270,6 +277,8 @@ int
 martech_schema_set_required(martech_schema_compiler_t *c,
     const martech_schema_use_t *use)
 {
+    int32_t                     bit;
+    uint32_t                    i;
     martech_schema_object_t    *object;
     const martech_json_tape_t  *tape;
 
@@ -286,6 +295,15 @@ martech_schema_set_required(martech_schema_compiler_t *c,
     }
 
     object->nrequired = tape->nodes[use->node].count;
+
+    for (i = 0; i < object->nrequired; i++) {
+        bit = object->names.names[object->required[i]].bit;
+
+        if (bit < 64) {
+            object->required_bits |= (uint64_t) 1 << bit;
+        }
+    }
+
     object->required_where = use->where;
 
     return 0;

@@ -20,10 +20,14 @@ static void martech_schema_decimal_parse(martech_schema_decimal_t *d,
     martech_str_t text);
 
 
+/* Digits with a fraction or without one; what has an exponent, or is long,
+   is read to its long form. */
+
 void
 martech_schema_decimal(martech_schema_decimal_t *d, martech_str_t text)
 {
     int64_t               value;
+    unsigned char         any;
     const unsigned char  *p, *end;
 
     p = text.data;
@@ -33,24 +37,36 @@ martech_schema_decimal(martech_schema_decimal_t *d, martech_str_t text)
     p += d->negative;
 
     d->digits = p;
+    d->end = end;
+    d->rest = 0;
     value = 0;
 
     if (end - p <= MARTECH_SCHEMA_SMALL_DIGITS) {
 
-        while (p < end && *p >= '0' && *p <= '9') {
+        while (p < end && (unsigned char) (*p - '0') < 10) {
             value = value * 10 + (*p++ - '0');
+        }
+
+        if (p < end && *p == '.') {
+            any = 0;
+
+            for (p++; p < end && (unsigned char) (*p - '0') < 10; p++) {
+                any |= *p - '0';
+            }
+
+            if (any) {
+                d->rest = d->negative ? -1 : 1;
+            }
         }
     }
 
     if (p == end) {
-        d->small = 1;
+        d->brief = 1;
         d->value = d->negative ? -value : value;
-        d->end = end;
 
         return;
     }
 
-    d->small = 0;
     martech_schema_decimal_parse(d, text);
 }
 
@@ -95,6 +111,8 @@ martech_schema_decimal_parse(martech_schema_decimal_t *d, martech_str_t text)
     p = text.data + (text.data[0] == '-');
     end = text.data + text.len;
 
+    d->brief = 0;
+    d->rest = 0;
     d->digits = NULL;
     d->end = NULL;
     d->count = 0;
@@ -132,7 +150,7 @@ martech_schema_decimal_parse(martech_schema_decimal_t *d, martech_str_t text)
 
     if (d->count == 0) {
         d->negative = 0;
-        d->small = 1;
+        d->brief = 1;
         d->value = 0;
 
         return;
@@ -142,18 +160,24 @@ martech_schema_decimal_parse(martech_schema_decimal_t *d, martech_str_t text)
 }
 
 
-/* A small number in its long form, too. */
+static inline int
+martech_schema_decimal_zero(const martech_schema_decimal_t *d)
+{
+    return d->brief && d->value == 0 && d->rest == 0;
+}
+
+
+/* A short number in its long form, too; 0 has none. */
 
 static void
 martech_schema_decimal_long(martech_schema_decimal_t *d)
 {
     martech_str_t  text;
 
-    if (d->small && d->value != 0) {
+    if (d->brief && !martech_schema_decimal_zero(d)) {
         text.data = d->digits - d->negative;
         text.len = (size_t) (d->end - text.data);
 
-        d->small = 0;
         martech_schema_decimal_parse(d, text);
     }
 }
@@ -162,8 +186,8 @@ martech_schema_decimal_long(martech_schema_decimal_t *d)
 static inline int
 martech_schema_decimal_sign(const martech_schema_decimal_t *d)
 {
-    if (d->small) {
-        return (d->value > 0) - (d->value < 0);
+    if (d->brief) {
+        return (d->value != 0) ? (d->value > 0) - (d->value < 0) : d->rest;
     }
 
     return d->negative ? -1 : 1;
@@ -178,7 +202,7 @@ martech_schema_decimal_digit(const unsigned char *p)
 
 
 int
-martech_schema_decimal_compare(const martech_schema_decimal_t *a,
+martech_schema_decimal_compare_long(const martech_schema_decimal_t *a,
     const martech_schema_decimal_t *b)
 {
     int                        sign;
@@ -186,14 +210,14 @@ martech_schema_decimal_compare(const martech_schema_decimal_t *a,
     const unsigned char       *p, *q;
     martech_schema_decimal_t   x, y;
 
-    if (a->small && b->small) {
-        return (a->value > b->value) - (a->value < b->value);
-    }
-
     sign = martech_schema_decimal_sign(a);
 
     if (sign != martech_schema_decimal_sign(b)) {
         return (sign > martech_schema_decimal_sign(b)) ? 1 : -1;
+    }
+
+    if (sign == 0) {
+        return 0;
     }
 
     x = *a;
@@ -231,7 +255,7 @@ martech_schema_decimal_compare(const martech_schema_decimal_t *a,
 int
 martech_schema_decimal_integer(const martech_schema_decimal_t *d)
 {
-    return d->small || d->point >= (int64_t) d->count;
+    return d->brief ? d->rest == 0 : d->point >= (int64_t) d->count;
 }
 
 
@@ -243,7 +267,7 @@ martech_schema_decimal_hash(const martech_schema_decimal_t *d)
     const unsigned char       *p;
     martech_schema_decimal_t   x;
 
-    if (d->small && d->value == 0) {
+    if (martech_schema_decimal_zero(d)) {
         return 0;
     }
 
@@ -273,7 +297,7 @@ martech_schema_decimal_digits(const martech_schema_decimal_t *d)
     x = *d;
     martech_schema_decimal_long(&x);
 
-    if (x.small || x.count > MARTECH_SCHEMA_SMALL_DIGITS) {
+    if (x.brief || x.count > MARTECH_SCHEMA_SMALL_DIGITS) {
         return 0;
     }
 
@@ -302,7 +326,7 @@ martech_schema_decimal_count(const martech_schema_decimal_t *d,
         return -1;
     }
 
-    if (d->small) {
+    if (d->brief) {
         *count = (uint64_t) d->value;
         return 0;
     }
@@ -338,9 +362,12 @@ martech_schema_decimal_multiple(const martech_schema_decimal_t *d,
     const unsigned char       *p;
     martech_schema_decimal_t   x, y;
 
-    if (d->small && (d->value == 0 || (of->small && d->value % of->value == 0)))
-    {
+    if (martech_schema_decimal_zero(d)) {
         return 1;
+    }
+
+    if (d->brief && of->brief && d->rest == 0 && of->rest == 0) {
+        return d->value % of->value == 0;
     }
 
     x = *d;

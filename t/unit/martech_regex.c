@@ -635,6 +635,94 @@ test_interpreted(void **state)
 }
 
 
+/*
+ * Plain patterns are matched without PCRE2, and must find what it finds: each
+ * is held against texts that are made of few characters, some of them beyond
+ * ASCII.
+ */
+static void
+test_plain(void **state)
+{
+    char                   error[MARTECH_REGEX_ERROR_SIZE];
+    char                   text[64];
+    size_t                 i, k, n, len;
+    uint32_t               random;
+    martech_str_t          pattern;
+    martech_regex_t       *ours, *theirs;
+    martech_regex_plain_t  plain;
+
+    static const char *const  pieces[] = {
+        "A", "B", "a", "z", "0", "9", "-", " ", ".", "_", "\xc3\xa9", "\n"
+    };
+    static const struct {
+        const char  *pattern;
+        int          plain;
+    } rows[] = {
+        { "^[A-Z]{3}$", 1 }, { "^[A-Z]{2}-\\d{6,10}$", 1 },
+        { "^[A-Z]{1,2}-\\d{1,2}$", 1 }, { "^[a-z]{2}(?:-[A-Z]{2})?$", 1 },
+        { "^a(?:-0)?$", 1 }, { "^a*(?:-0)?$", 1 }, { "^(?:-0)?$", 1 },
+        { "^[0-9A-Z -]{3,10}$", 1 }, { "^\\w+$", 1 }, { "^\\d*$", 1 },
+        { "^[A-Z0-9-]{4,20}$", 1 }, { "^a?0{2,}$", 1 }, { "^A{0}B$", 1 },
+        { "^\\w{0,2}-?\\.$", 1 }, { "^[\\w.-]+$", 1 }, { "^$", 1 },
+        { "^[+--]a$", 1 }, { "^a\\.0$", 1 }, { "^\\-a\\-$", 1 },
+        { "^[\\d_]{2}[a-z]$", 1 }, { "^a-*[A-Z]?0$", 1 },
+
+        { "^a*a$", 0 }, { "^a?[a-z]$", 0 }, { "^\\w+A$", 0 },
+        { "^a*-?a$", 0 }, { "^a*(?:a0)?$", 0 }, { "^a(?:-?0)?$", 0 },
+        { "^a|b$", 0 }, { "^[^a]$", 0 }, { "^.$", 0 }, { "^\\D$", 0 },
+        { "^\\s$", 0 }, { "^a+?$", 0 }, { "a$", 0 }, { "^a", 0 },
+        { "^(a)$", 0 }, { "^a(?:b)$", 0 }, { "^[]$", 0 }, { "^\\n$", 0 },
+        { "^\xc3\xa9$", 0 }, { "^[a\xc3\xa9]$", 0 }, { "^a$-", 0 },
+        { "^(?:-0)?a$", 0 }, { "^\\b$", 0 }, { "^(?:a)?(?:b)?$", 0 },
+    };
+
+    (void) state;
+    random = 1;
+
+    for (i = 0; i < test_count(rows); i++) {
+        pattern.data = (const unsigned char *) rows[i].pattern;
+        pattern.len = strlen(rows[i].pattern);
+
+        if (martech_regex_plain(&plain, pattern) != rows[i].plain) {
+            fail_msg("%s: plain should be %d", rows[i].pattern,
+                     rows[i].plain);
+        }
+
+        ours = martech_regex_compile(pattern, MARTECH_REGEX_ECMA, error);
+        theirs = martech_regex_compile(pattern, MARTECH_REGEX_ECMA
+                                                |MARTECH_REGEX_INTERPRET,
+                                       error);
+        assert_non_null(ours);
+        assert_non_null(theirs);
+
+        for (k = 0; k < 3000; k++) {
+            len = 0;
+
+            for (n = k % 9; n > 0; n--) {
+                random = random * 1664525 + 1013904223;
+                strcpy(text + len, pieces[(random >> 24)
+                                          % test_count(pieces)]);
+                len += strlen(text + len);
+            }
+
+            n = (size_t) martech_regex_find(ours, (unsigned char *) text, len,
+                                            0, NULL, NULL);
+
+            if ((size_t) martech_regex_find(theirs, (unsigned char *) text,
+                                            len, 0, NULL, NULL)
+                != n)
+            {
+                fail_msg("%s: \"%.*s\": %zu", rows[i].pattern, (int) len,
+                         text, n);
+            }
+        }
+
+        martech_regex_free(ours);
+        martech_regex_free(theirs);
+    }
+}
+
+
 int
 main(void)
 {
@@ -649,6 +737,7 @@ main(void)
         cmocka_unit_test(test_catastrophic),
         cmocka_unit_test(test_given_up),
         cmocka_unit_test(test_interpreted),
+        cmocka_unit_test(test_plain),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -15,6 +15,7 @@
 
 /* martech */
 #include "martech_schema.h"
+#include "martech_schema_core.h"
 
 
 #define TEST_NODES      4000000
@@ -718,10 +719,70 @@ test_properties(void **state)
 }
 
 
+/* Each number is less than those below it, and equal in all of its forms. */
+
+static void
+test_order(void **state)
+{
+    int                       order;
+    size_t                    i, k, m, n;
+    martech_str_t             text;
+    martech_schema_decimal_t  a, b;
+
+    static const char *const  rows[][3] = {
+        { "-1e30", "-1000000000000000000000000000000", "-10.0e29" },
+        { "-1234567890123456789.5", "-12345678901234567895e-1",
+          "-1234567890123456789.50" },
+        { "-2", "-2.0", "-20e-1" }, { "-1.51", "-151e-2", "-1.510" },
+        { "-1.5", "-15e-1", "-1.50" }, { "-1", "-1.00", "-0.1e1" },
+        { "-0.5", "-5e-1", "-0.50" }, { "-0.04", "-4e-2", "-0.0400" },
+        { "0", "-0.0", "0e7" }, { "0.04", "4e-2", "0.0400" },
+        { "0.5", "5e-1", "0.50" }, { "1", "1.0", "10e-1" },
+        { "1.2", "12e-1", "1.20" }, { "1.5", "15e-1", "1.500" },
+        { "2", "2.0", "2e0" },
+        { "9007199254740992", "9007199254740992.0", "9007199254740992e0" },
+        { "9007199254740993", "9007199254740993.0", "9007199254740993e0" },
+        { "99999999999999999999", "999999999999999999990e-1",
+          "99999999999999999999.0" },
+    };
+
+    (void) state;
+
+    for (i = 0; i < 3 * sizeof(rows) / sizeof(rows[0]); i++) {
+
+        for (k = 0; k < 3 * sizeof(rows) / sizeof(rows[0]); k++) {
+            m = i / 3;
+            n = k / 3;
+
+            text.data = (const unsigned char *) rows[m][i % 3];
+            text.len = strlen(rows[m][i % 3]);
+            martech_schema_decimal(&a, text);
+
+            text.data = (const unsigned char *) rows[n][k % 3];
+            text.len = strlen(rows[n][k % 3]);
+            martech_schema_decimal(&b, text);
+
+            order = martech_schema_decimal_compare(&a, &b);
+
+            if ((order > 0) - (order < 0) != (m > n) - (m < n)) {
+                fail_msg("%s and %s: %d", rows[m][i % 3], rows[n][k % 3],
+                         order);
+            }
+
+            if (m == n) {
+                assert_true(martech_schema_decimal_hash(&a)
+                            == martech_schema_decimal_hash(&b));
+            }
+        }
+    }
+}
+
+
 int
 main(void)
 {
     const struct CMUnitTest  tests[] = {
+        cmocka_unit_test(test_order),
         cmocka_unit_test(test_wrong),
         cmocka_unit_test(test_noted),
         cmocka_unit_test(test_more),
