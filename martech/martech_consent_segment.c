@@ -53,7 +53,7 @@ martech_consent_scan(martech_json_tape_t *tape, martech_json_node_t *nodes,
     tape->nodes_max = MARTECH_CONSENT_NODES;
 
     return martech_json_scan(tape, text.data, text.len, &limits) == MARTECH_OK
-           && nodes[0].kind == MARTECH_JSON_OBJECT;
+           && tape->nodes[0].kind == MARTECH_JSON_OBJECT;
 }
 
 

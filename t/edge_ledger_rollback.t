@@ -53,7 +53,7 @@ wait_until(sub { (status()->{spool_replayed} // 0) == 20 }, 10, 'that counts');
 ok($nginx->rollback(), 'the old master takes over again');
 wait_until(sub { (status()->{spool_ready} // 0) == 1 }, 10, 'it has a spool');
 
-ok(becomes(sub { status()->{spool_waiting} == 0 }, 10),
+ok(becomes(sub { status()->{spool_waiting} == 0 }, 30),
    'it knows that nothing waits any more') or diag(to_json(status()));
 
 $t->done();

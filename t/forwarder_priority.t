@@ -73,7 +73,6 @@ ok(becomes(sub { !missing(\@high, delivered()) }, 60), 'urgent ones arrive');
 my $before = place(\@high, delivered());
 
 cmp_ok($before, '<', 2500, 'before most of those that came first');
-cmp_ok(scalar delivered(), '<', 5010, 'which still wait');
 diag("the last urgent one came after $before others");
 
 # ---- found by the next owner ----

@@ -86,7 +86,7 @@ package main;
 
 # five were sent, the first three of them promised
 sub oracle {
-    return Chaos::Oracle->new(clients => [bless {
+    return Chaos::Oracle->new(@_, clients => [bless {
         name => 'c', sent => 5,
         acked => [ map { { id => Martech::Pace::id_of('c', $_), ack => 'redis',
                            at => $_ } } 1 .. 3 ],
@@ -149,10 +149,25 @@ my $spaced = stored(2) =~ s/,"event":/, "event": /r;
 ok(!Chaos::Oracle::as_sent('c-00000002', $spaced), 'other bytes are looked at');
 is_deeply(verdict($spaced)->{altered}, {}, 'and may mean the same');
 
+my $listed = stored(2) =~ s/"v":1/"v":1,"plan":{"violations":[{"at":"n"}]}/r;
+
+ok(Chaos::Oracle::as_sent('c-00000002', $listed),
+   'what the plan lists is no change');
+
 my $oracle = oracle();
 
 $oracle->take(stored(2), 'c-00000003');
 is($oracle->verdict()->{altered}{'c-00000002'}, 'stored as "c-00000003"',
    'an event under the name of another is seen');
+
+$oracle = oracle(aside => 2, masked => 'lazy');
+$oracle->take(stored($_->[0]) =~ s/lazy/***/gr, undef, $_->[1])
+    for [1, 0], [2, 1], [4, 0], [5, 1];
+$oracle->take(stored(3), undef, 0);
+is_deeply($oracle->verdict()->{altered},
+          { 'c-00000003' => 'not masked', 'c-00000004' => 'not in quarantine',
+            'c-00000005' => 'in quarantine' },
+          'an event at the wrong place is seen, and one that was not masked');
+is($oracle->verdict()->{quarantined}, 2, 'those in quarantine are counted');
 
 done_testing();

@@ -127,6 +127,8 @@ sub silent {
 
 
 silent('checkstyle', 'martech/martech_a.c', $GOOD, 'nothing about good code');
+silent('checkstyle', 't/cases/a/node_modules/b/c.c', "int a(){\n",
+       'nothing about what npm brings');
 
 style_finds('header', "\n/*", '/*', 'no blank line on top');
 style_finds('copyright', 'Copyright (C) ngx', 'Copyright ngx',

@@ -50,7 +50,7 @@ nginx_includes() {
 }
 
 plain_sources() {
-    find martech forwarder t -name '*.c'
+    find martech forwarder t -name node_modules -prune -o -name '*.c' -print
     find ngx_martech_module -name 'ngx_http_martech_resp.c' \
         -o -name 'ngx_http_martech_segment.c' \
         -o -name 'ngx_http_martech_store*.c'

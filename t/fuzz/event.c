@@ -275,7 +275,7 @@ fuzz_change(martech_event_t *ev, martech_edits_t *edits, martech_edit_t *list,
     martech_edit_sort(edits);
 
     for (i = 1; i < edits->count; i++) {
-        fuzz_assert(list[i].start >= list[i - 1].end);
+        fuzz_assert(edits->list[i].start >= edits->list[i - 1].end);
     }
 
     fresh[0] = x;

@@ -5,6 +5,10 @@ package Chaos::Oracle;
 # Events are those of Martech::Pace: each is a function of its number.  An
 # event that was answered with success is an obligation; one that was sent and
 # not promised may come or not; anything else was invented.
+#
+# The edge may have a plan that keeps some of them aside, and a rule that masks
+# a word in each (Chaos::Stage): an event must be where it belongs, and without
+# the word.
 
 use strict;
 use warnings;
@@ -13,25 +17,33 @@ use Martech::Http qw(from_json);
 use Martech::Pace;
 
 
-# clients => [Chaos::Client]
+# clients => [Chaos::Client]; aside => each event whose number it divides is in
+# quarantine; masked => the word that "***" stands for
 sub new {
     my ($class, %arg) = @_;
 
-    return bless { clients => $arg{clients}, came => {}, altered => {},
-                   invented => {} }, $class;
+    return bless { %arg, came => {}, altered => {}, invented => {} }, $class;
 }
 
 
-# An event that has come: the bytes of its JSON, and the id that it was stored
-# under, if that is said beside it.
+# An event that has come: the bytes of its JSON, the id that it was stored
+# under, if that is said beside it, and whether it is from the quarantine.
 sub take {
-    my ($self, $bytes, $id) = @_;
+    my ($self, $bytes, $id, $aside) = @_;
     my ($in) = $bytes =~ /"messageId":"([^"\\]+)"/;
 
     $in //= '';
     $self->{came}{$in}++;
+    $self->{quarantined}++ if $aside;
     $self->{altered}{$in} = "stored as \"$id\""
         if defined $id && $id ne $in;
+    $self->{altered}{$in} = $aside ? 'in quarantine' : 'not in quarantine'
+        if $self->belongs_aside($in) xor $aside;
+
+    if (defined $self->{masked}) {
+        $self->{altered}{$in} = 'not masked' if $bytes =~ /\Q$self->{masked}/;
+        $bytes =~ s/\*{3}/$self->{masked}/g;
+    }
 
     return if as_sent($in, $bytes);
 
@@ -40,6 +52,13 @@ sub take {
                                      : 'everything';
 
     $self->{altered}{$in} = "field $field" if $field ne '';
+}
+
+
+sub belongs_aside {
+    my ($self, $id) = @_;
+
+    return $self->{aside} && $id =~ /-(\d{8,})\z/ && $1 % $self->{aside} == 0;
 }
 
 
@@ -53,14 +72,14 @@ sub as_sent {
 
     return $bytes =~ m{\A\{"type":"track","messageId":"\Q$id\E",
         "receivedAt":"[^"]+","timestamp":"[^"]+",
-        "anonymousId":"\Q$visitor\E","context":\{[^{}]*\{[^{}]*\}\},
+        "anonymousId":"\Q$visitor\E","context":(\{(?:[^{}]|(?-1))*\}),
         "event":"Paced",\Q$rest\E\z}x;
 }
 
 
 # Compares, once the clients have stopped: { acked, came, missing => [{ id,
 # ack, at }], invented => [ids], altered => { id => what }, twice => how many
-# came more than once }
+# came more than once, quarantined => how often one came to the quarantine }
 sub verdict {
     my ($self) = @_;
     my $came = $self->{came};
@@ -80,6 +99,7 @@ sub verdict {
         missing => [ grep { !$came->{$_->{id}} } @acked ],
         invented => \@invented, altered => $self->{altered},
         twice => scalar(grep { $_ > 1 } values %$came),
+        quarantined => $self->{quarantined} // 0,
     };
 }
 

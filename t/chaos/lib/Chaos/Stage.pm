@@ -8,6 +8,7 @@ use warnings;
 
 use Chaos::Disk;
 use Chaos::Edge;
+use Martech::Http qw(to_json);
 use Martech::Test;
 use Martech::Tmpfs;
 
@@ -16,6 +17,23 @@ our @REDIS = qw(--appendfsync always --auto-aof-rewrite-percentage 0);
 
 my $DISK_MB = 24;
 my $WORKERS = 2;
+
+# The plan keeps each event aside whose number is divisible by the one, and the
+# other is a word of the text of each.
+my $ASIDE = 5;
+my $MASKED = 'lazy';
+
+my $PLAN = to_json({
+    martech_plan => 1, name => 'chaos', version => '1', events => {
+        Paced => {
+            violation => 'quarantine',
+            properties => { properties => {
+                n => { not => { multipleOf => $ASIDE } },
+                text => { type => 'string' },
+            } },
+        },
+    },
+});
 
 # by name on the command line
 my %CLASS = (single => 'Chaos::Stage::Single',
@@ -38,6 +56,7 @@ sub new {
     mkdir $self->{spool};
     $self->{shim} = $t->shim(folder => $self->{spool});
 
+    $self->{plan} = $t->file('plan.json', $PLAN);
     $self->make_redis();
     $self->{nginx} = $t->nginx($self->conf(), workers => $WORKERS, daemon => 1,
                                $self->{shim}->preload());
@@ -75,6 +94,8 @@ sub conf {
     martech_redis   @{[ $self->address() ]} timeout=2s connect_timeout=500ms;
     martech_spool   $self->{spool} max_size=16m segment=1m after=300ms;
     martech_buffer  1m;
+    martech_plan    $self->{plan};
+    martech_redact  value~$MASKED mask;
 
     server {
         listen 127.0.0.1:8080;
@@ -111,12 +132,27 @@ sub orphans {
 sub settled { 1 }
 
 
+# what the oracle must know of the plan and the rule
+sub expected { (aside => $ASIDE, masked => $MASKED) }
+
+
 # Gives each event that has arrived to the oracle.
 sub collect {
     my ($self, $oracle) = @_;
 
     for my $event ($self->source()->events(decode => 0)) {
         $oracle->take($event->{e}, $event->{id});
+    }
+
+    $self->collect_quarantine($oracle);
+}
+
+
+sub collect_quarantine {
+    my ($self, $oracle) = @_;
+
+    for my $event ($self->source()->events(key => 'quarantine', decode => 0)) {
+        $oracle->take($event->{q}, $event->{id}, 1);
     }
 }
 
@@ -220,7 +256,7 @@ sub unread {
 }
 
 
-# at the destination
+# at the destination, to which nothing comes that is in quarantine
 sub collect {
     my ($self, $oracle) = @_;
 
@@ -232,6 +268,8 @@ sub collect {
             $oracle->take($line);
         }
     }
+
+    $self->collect_quarantine($oracle);
 }
 
 

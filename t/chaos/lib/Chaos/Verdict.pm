@@ -67,9 +67,10 @@ sub summary {
                     . 'redis, %d by the spool, %d refused, %d cut',
                     scalar @{ $self->{plan} }, @{$counts}{qw(sent acked)},
                     @{$counts}{qw(redis spooled refused cut)}),
-            sprintf('%d events came, %d of them more than once; at rest after '
-                    . '%.1f s; ledgers off by %d and %d',
-                    @{$verdict}{qw(came twice)}, $self->{rested} // $LIMIT,
+            sprintf('%d events came, %d of them more than once, %d to the '
+                    . 'quarantine; at rest after %.1f s; ledgers off by %d '
+                    . 'and %d', @{$verdict}{qw(came twice quarantined)},
+                    $self->{rested} // $LIMIT,
                     events_off($self->{status}), spool_off($self->{status})));
 }
 
@@ -184,7 +185,8 @@ sub sum {
 
 sub check_events {
     my ($self) = @_;
-    my $oracle = Chaos::Oracle->new(clients => $self->{clients});
+    my $oracle = Chaos::Oracle->new(clients => $self->{clients},
+                                    $self->{stage}->expected());
 
     $self->{stage}->collect($oracle);
 
@@ -241,6 +243,8 @@ sub check_enough {
                    $verdict->{acked}) if $verdict->{acked} < $ENOUGH;
     $self->problem('no event was spooled or came twice: this proves nothing')
         unless $counts->{spooled} || $verdict->{twice};
+    $self->problem('no event was quarantined: this proves nothing')
+        unless $verdict->{quarantined};
 }
 
 
