@@ -19,6 +19,15 @@ use Martech::Test;
 my $t = Martech::Test->new(timeout => 240);
 my $redis = $t->redis();
 
+# each event breaks it, and is put aside
+$t->file('plan.json', to_json({
+    martech_plan => 1, name => 'all', version => '1',
+    defaults => { unplanned_property => 'quarantine' },
+    events => { Bought => {
+        violation => 'quarantine', personal => ['/properties/email'],
+        properties => { type => 'object', properties => {
+            price => { type => 'string' } } } } } }));
+
 my $nginx = $t->nginx(<<'END', workers => 2);
     log_format  everything '$remote_addr $http_user_agent $request '
                            '$http_referer $http_cookie $martech_verdict '
@@ -61,6 +70,12 @@ my $nginx = $t->nginx(<<'END', workers => 2);
                             usp gpp=header:X-GPP onetrust cookiebot consent_mode
                             segment=header:X-Segment
                             list=cookie:my-choice list=$arg_c;
+            martech_collect;
+        }
+
+        location /aside/ {
+            martech_consent policy=anonymize gpc=all;
+            martech_plan    %%PREFIX%%/plan.json;
             martech_collect;
         }
 
@@ -272,11 +287,40 @@ for my $case (
 }
 
 
+# ---- the quarantine ----
+
+sub aside {
+    my $sum = 0;
+
+    $sum += $redis->call('xlen', "$_:quarantine")
+        for Martech::Redis::tags('mt', 16);
+
+    return $sum;
+}
+
+
+my $aside = person();
+
+# a name that is a value
+for my $who (person(), $aside) {
+    my $event = event($who);
+
+    $event->{properties}{ $who->{email} } = 1;
+
+    is(send_event('/aside/v1/track', $who, $event,
+                  $who == $aside ? () : ('Sec-GPC' => 1))->{status}, 200,
+       'it is put aside');
+    push @people, $who if $who != $aside;
+}
+
+is(aside(), 2, 'both are in the quarantine');
+
+
 # ---- Redis is away: the spool ----
 
 $redis->freeze();
 
-for my $policy (qw(drop anonymous)) {
+for my $policy (qw(drop anonymous aside)) {
     my $p = person();
     my $r = send_event("/$policy/v1/track", $p, event($p), 'Sec-GPC' => 1);
 
@@ -300,7 +344,7 @@ my @before = do {
 };
 
 is(found($_, \@before), '', 'nothing of a person in the spool')
-    for @people[-2, -1];
+    for @people[-3 .. -1];
 isnt(found($granted, \@before), '', '... but of the one who has granted it');
 
 $redis->thaw();
@@ -311,7 +355,10 @@ ok(becomes(sub { my $s = status();
 
 # ---- the search ----
 
+cmp_ok(aside(), '>=', 3, 'one more in the quarantine');
+
 $redis->call('config', 'set', 'save', '');
+$redis->call('config', 'set', 'rdbcompression', 'no');
 $redis->call('save');
 
 my @bytes = everything();
@@ -321,6 +368,9 @@ is(found($people[$_], \@bytes), '', "nothing of person " . ($_ + 1))
 
 like(found($granted, \@bytes), qr/message-.*198|198.*message-/,
      'the search finds who has granted it');
+like(found($aside, [ map { $redis->call('dump', "$_:quarantine") // () }
+                     Martech::Redis::tags('mt', 16) ]),
+     qr/message-.*person/, '... and who was put aside');
 ok(-s $t->dir() . '/access.log', 'there is an access log');
 unlike(Martech::Nginx::slurp($t->dir() . '/access.log'), qr/dropped/,
        'no denied request in it');
