@@ -211,8 +211,12 @@ ngx_http_martech_spool_failed(ngx_http_martech_spool_t *spool,
         return;
     }
 
-    /* acknowledged from memory: it waits for Redis, or for a better disk */
+    /*
+     * Acknowledged from memory: it waits for Redis, or for a better disk.  What
+     * a node has said of its key before is too old to be believed.
+     */
 
+    record->ask = NULL;
     record->start = ngx_current_msec;
     ngx_http_martech_cluster_push(worker, record);
 }

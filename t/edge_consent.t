@@ -13,6 +13,7 @@ use lib "$FindBin::Bin/lib";
 use File::Find ();
 use IO::Socket::INET;
 use Martech::Example;
+use Martech::H2;
 use Martech::Spool qw(books);
 use Martech::Test;
 
@@ -53,6 +54,7 @@ my $nginx = $t->nginx(<<'END', workers => 2);
 
     server {
         listen 127.0.0.1:8080;
+        listen 127.0.0.1:8081 http2;
         access_log %%PREFIX%%/access.log everything;
 
         martech_consent_category analytics_category analytics;
@@ -285,6 +287,41 @@ for my $case (
     push @people, $p;
     is($r->{status}, $expected, "$name: $expected");
 }
+
+
+# ---- streams of one connection ----
+
+# Some deny, some grant, some are reset; bodies come in turns.
+my $h2 = Martech::H2->connect($t->port(8081));
+my (@granting, @streams);
+
+$requests += 12;
+
+for my $n (0 .. 11) {
+    my $denied = $n % 3 != 1;
+    my $p = person();
+    my $stream = $h2->open('/drop/v1/track', authorization => 'Basic d2s6',
+                           'content-type' => 'application/json',
+                           'user-agent' => $p->{agent}, 'x-client' => $p->{ip},
+                           $denied ? ('sec-gpc' => '1') : ());
+
+    push @{ $denied ? \@people : \@granting }, $p;
+    push @streams, [ $stream, to_json(event($p)), $n % 4 == 3 ];
+}
+
+$h2->data($_->[0], substr $_->[1], 0, 40) for @streams;
+$h2->reset($_->[0]) for grep { $_->[2] } @streams;
+$h2->data($_->[0], substr($_->[1], 40), 1) for grep { !$_->[2] } @streams;
+
+is(join(' ', map { $h2->status($_->[0]) } grep { !$_->[2] } @streams),
+   join(' ', (200) x 9), 'streams of one connection are answered');
+$h2->close();
+
+wait_until(sub {
+    my $log = Martech::Nginx::slurp($t->dir() . '/access.log');
+
+    !grep { index($log, $_->{agent}) < 0 } @granting;
+}, 10, 'those who grant are logged');
 
 
 # ---- the quarantine ----
