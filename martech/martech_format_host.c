@@ -104,18 +104,14 @@ martech_format_host_plain(const unsigned char *data, size_t len)
         return 0;
     }
 
-    from = 0;
+    for (i = 0; /* void */ ; i++) {
+        from = i;
 
-    for (i = 0; i <= len; i++) {
-
-        if (i < len && data[i] != '.') {
-            if (!martech_format_is_alpha(data[i])
-                && !martech_format_is_digit(data[i]) && data[i] != '-')
-            {
-                return 0;
-            }
-
-            continue;
+        while (i < len && (martech_format_is_alpha(data[i])
+                           || martech_format_is_digit(data[i])
+                           || data[i] == '-'))
+        {
+            i++;
         }
 
         if (i == from || i - from > MARTECH_FORMAT_LABEL_MAX
@@ -126,10 +122,14 @@ martech_format_host_plain(const unsigned char *data, size_t len)
             return 0;
         }
 
-        from = i + 1;
-    }
+        if (i == len) {
+            return 1;
+        }
 
-    return 1;
+        if (data[i] != '.') {
+            return 0;
+        }
+    }
 }
 
 

@@ -243,13 +243,18 @@ martech_format_part(martech_format_uri_t *u, const uint32_t *allowed,
     int query)
 {
     uint32_t              cp;
-    const unsigned char  *p, *next;
+    const unsigned char  *p, *end, *next;
 
     p = u->p;
+    end = u->end;
 
     for ( ;; ) {
 
-        while (p < u->end && martech_format_bit(allowed, *p)) {
+        /* letters, which are most of it, may be in all parts */
+
+        while (p < end && (martech_format_is_alpha(*p)
+                           || martech_format_bit(allowed, *p)))
+        {
             p++;
         }
 

@@ -20,7 +20,15 @@
 #include "martech_json.h"
 
 
-#define MARTECH_JSON_DEPTH_CAP  1024     /* of the parents[] below */
+#define MARTECH_JSON_DEPTH_CAP  1024     /* whatever the limits say */
+
+/* a quote, sixteen bytes behind it, and two more */
+#define MARTECH_JSON_ROOM       19
+
+#define martech_json_min(a, b)  (((a) < (b)) ? (a) : (b))
+
+/* what is seldom called would cost its callers registers */
+#define MARTECH_JSON_NOINLINE  __attribute__((noinline))
 
 
 /*
@@ -30,12 +38,15 @@
  */
 typedef struct {
     const unsigned char     *end;
-    const martech_limits_t  *limits;
+    const unsigned char     *roomy;      /* in front of it MARTECH_JSON_ROOM
+                                            bytes may be read */
     martech_json_tape_t     *tape;
+    size_t                   key_max;    /* bytes of a name */
+    size_t                   string_max; /* bytes of a string */
+    uint32_t                 depth_max;
+    uint32_t                 depth;
     const unsigned char     *pos;        /* of a failure */
     martech_rc_t             rc;
-    uint32_t                 depth;
-    uint32_t                 parents[MARTECH_JSON_DEPTH_CAP];
 } martech_json_scan_t;
 
 
@@ -67,8 +78,8 @@ martech_json_fail(martech_json_scan_t *s, const unsigned char *p,
 }
 
 
-static inline const unsigned char *
-martech_json_skip_space(martech_json_scan_t *s, const unsigned char *p)
+static MARTECH_JSON_NOINLINE const unsigned char *
+martech_json_skip_more(martech_json_scan_t *s, const unsigned char *p)
 {
     while (p < s->end && *p <= ' ') {
 
@@ -86,56 +97,78 @@ martech_json_skip_space(martech_json_scan_t *s, const unsigned char *p)
 }
 
 
+/* Between the tokens of what a program writes there nearly never is space. */
+
+static inline const unsigned char *
+martech_json_skip_space(martech_json_scan_t *s, const unsigned char *p)
+{
+    if (p < s->end && *p > ' ') {
+        return p;
+    }
+
+    return martech_json_skip_more(s, p);
+}
+
+
 #ifdef __SSE2__
 
 /*
  * A bit for each of sixteen bytes that needs a look: a quote, a backslash, a
- * control character, or not ASCII; the signed comparison finds the last two
- * at once.
+ * control character, or not ASCII.  With 0x02 turned over the quote is 0x20
+ * and no other byte passes that bound, so that one signed comparison finds
+ * all but the backslash.
  */
 
-static inline int
+static inline unsigned
 martech_json_look(const unsigned char *p)
 {
-    __m128i  bytes, look;
+    __m128i  bytes, plain;
 
     bytes = _mm_loadu_si128((const __m128i *) p);
 
-    look = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20));
-    look = _mm_or_si128(look, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')));
-    look = _mm_or_si128(look, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
+    plain = _mm_cmpgt_epi8(_mm_xor_si128(bytes, _mm_set1_epi8(0x02)),
+                           _mm_set1_epi8(0x20));
 
-    return _mm_movemask_epi8(look);
+    plain = _mm_andnot_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')),
+                             plain);
+
+    return (unsigned) _mm_movemask_epi8(plain) ^ 0xffff;
+}
+
+
+static inline size_t
+martech_json_lowest(unsigned mask)
+{
+    return (unsigned) __builtin_ctz(mask);
 }
 
 #endif
 
 
-/*
- * Most strings are short and plain: the first sixteen bytes hold nothing to
- * look at before the closing quote.
- */
+/* Most strings are plain: the first byte to look at is the closing quote. */
 
 static inline const unsigned char *
 martech_json_string_skip(martech_json_scan_t *s, const unsigned char *p,
     uint8_t *flags, uint8_t escaped)
 {
 #ifdef __SSE2__
-    if (s->end - p >= 16) {
-        int  mask;
+    unsigned  mask;
 
+    while (p < s->roomy) {
         mask = martech_json_look(p);
 
-        if (mask) {
-            p += __builtin_ctz((unsigned) mask);
-
-            if (*p == '"') {
-                return p;
-            }
-
-        } else {
+        if (mask == 0) {
             p += 16;
+            continue;
         }
+
+        p += martech_json_lowest(mask);
+
+        if (*p == '"') {
+            return p;
+        }
+
+        break;
     }
 #endif
 
@@ -157,8 +190,11 @@ martech_json_scan(martech_json_tape_t *tape, const unsigned char *text,
     tape->lines = 0;
 
     s.end = text + len;
-    s.limits = limits;
+    s.roomy = (len < MARTECH_JSON_ROOM) ? text : s.end - MARTECH_JSON_ROOM + 1;
     s.tape = tape;
+    s.key_max = martech_json_min(limits->key_size_max, UINT16_MAX);
+    s.string_max = limits->string_size_max;
+    s.depth_max = martech_json_min(limits->depth_max, MARTECH_JSON_DEPTH_CAP);
     s.depth = 0;
 
     p = martech_json_skip_space(&s, text);
@@ -189,7 +225,7 @@ martech_json_scan(martech_json_tape_t *tape, const unsigned char *text,
 
 /* A member's name and the colon; returns where its value starts. */
 
-static inline const unsigned char *
+static MARTECH_JSON_NOINLINE const unsigned char *
 martech_json_name_scan(martech_json_scan_t *s, const unsigned char *p,
     martech_json_node_t *node)
 {
@@ -210,7 +246,7 @@ martech_json_name_scan(martech_json_scan_t *s, const unsigned char *p,
 
     size = (size_t) (p - start);
 
-    if (size > s->limits->key_size_max || size > UINT16_MAX) {
+    if (size > s->key_max) {
         return martech_json_fail(s, p, MARTECH_JSON_KEY_SIZE);
     }
 
@@ -229,7 +265,76 @@ martech_json_name_scan(martech_json_scan_t *s, const unsigned char *p,
         return martech_json_fail(s, p, MARTECH_JSON_INVALID);
     }
 
-    return martech_json_skip_space(s, p + 1);
+    p = martech_json_skip_space(s, p + 1);
+
+    if (p == s->end) {
+        return martech_json_fail(s, p, MARTECH_JSON_INVALID);
+    }
+
+    return p;
+}
+
+
+/*
+ * The same with one look, which is enough for nearly every name: it is plain,
+ * has at most fifteen bytes, and no space is around the colon.  NULL if it is
+ * not so; that may be right or wrong.
+ */
+
+static inline const unsigned char *
+martech_json_name_quick(martech_json_scan_t *s, const unsigned char *p,
+    martech_json_node_t *node)
+{
+#ifdef __SSE2__
+    unsigned              mask;
+    const unsigned char  *end;
+
+    if (p < s->roomy && *p == '"') {
+        mask = martech_json_look(p + 1);
+        end = p + 1 + martech_json_lowest(mask | 0x8000);
+
+        if (end[0] == '"' && end[1] == ':' && end[2] > ' '
+            && (size_t) (end - p - 1) <= s->key_max)
+        {
+            node->key = (uint32_t) (p + 1 - s->tape->text);
+            node->key_len = (uint16_t) (end - p - 1);
+
+            return end + 2;
+        }
+    }
+#else
+    (void) s;
+    (void) p;
+    (void) node;
+#endif
+
+    return NULL;
+}
+
+
+/* A string from behind its opening quote. */
+
+static inline const unsigned char *
+martech_json_string_value(martech_json_scan_t *s, const unsigned char *start,
+    martech_json_node_t *node)
+{
+    const unsigned char  *p;
+
+    p = martech_json_string_skip(s, start, &node->flags,
+                                 MARTECH_JSON_VALUE_ESCAPED);
+    if (p == NULL) {
+        return NULL;
+    }
+
+    node->kind = MARTECH_JSON_STRING;
+    node->value = (uint32_t) (start - s->tape->text);
+    node->len = (uint32_t) (p - start);
+
+    if (node->len > s->string_max) {
+        return martech_json_fail(s, p, MARTECH_JSON_STRING_SIZE);
+    }
+
+    return p + 1;
 }
 
 
@@ -244,28 +349,14 @@ martech_json_value(martech_json_scan_t *s, const unsigned char *p,
 {
     const unsigned char  *start;
 
+    if (*p == '"') {
+        return martech_json_string_value(s, p + 1, node);
+    }
+
     start = p;
     node->value = (uint32_t) (p - s->tape->text);
 
     switch (*p) {
-
-    case '"':
-        node->kind = MARTECH_JSON_STRING;
-        node->value++;
-
-        p = martech_json_string_skip(s, p + 1, &node->flags,
-                                     MARTECH_JSON_VALUE_ESCAPED);
-        if (p == NULL) {
-            return NULL;
-        }
-
-        node->len = (uint32_t) (p - start) - 1;
-
-        if (node->len > s->limits->string_size_max) {
-            return martech_json_fail(s, p, MARTECH_JSON_STRING_SIZE);
-        }
-
-        return p + 1;
 
     case '{':
         return martech_json_open(s, p, node, MARTECH_JSON_OBJECT);
@@ -304,6 +395,41 @@ martech_json_value(martech_json_scan_t *s, const unsigned char *p,
 
 
 /*
+ * What stands in front of a value: the name of a member; nothing if it is an
+ * item or the root.
+ */
+
+static inline const unsigned char *
+martech_json_before(martech_json_scan_t *s, const unsigned char *p,
+    martech_json_node_t *node, int named)
+{
+    const unsigned char  *value;
+
+    if (named) {
+        value = martech_json_name_quick(s, p, node);
+
+        return (value != NULL) ? value : martech_json_name_scan(s, p, node);
+    }
+
+    node->key = 0;
+    node->key_len = 0;
+
+    if (p == s->end) {
+        return martech_json_fail(s, p, MARTECH_JSON_INVALID);
+    }
+
+    return p;
+}
+
+
+static inline unsigned char
+martech_json_bracket(const martech_json_node_t *container)
+{
+    return (container->kind == MARTECH_JSON_OBJECT) ? '}' : ']';
+}
+
+
+/*
  * The grammar as a loop: a value, then whatever may follow it in the
  * container that is open, until the root is complete.
  */
@@ -312,12 +438,13 @@ static const unsigned char *
 martech_json_document(martech_json_scan_t *s, const unsigned char *p)
 {
     uint32_t              count;
-    const unsigned char  *end;
-    martech_json_node_t  *node, *nodes, *parent;
+    unsigned char         close;         /* the parent's bracket, 0: none */
+    martech_json_node_t  *node, *nodes, *fresh, *parent;
 
-    end = s->end;
     nodes = s->tape->nodes;
+    fresh = nodes;
     parent = NULL;
+    close = 0;
     count = 0;
 
     for ( ;; ) {
@@ -326,28 +453,17 @@ martech_json_document(martech_json_scan_t *s, const unsigned char *p)
             return martech_json_fail(s, p, MARTECH_JSON_TOKENS);
         }
 
-        node = &nodes[count++];
+        node = fresh++;
+        count++;
 
-        node->key = 0;
-        node->key_len = 0;
         node->flags = 0;
         node->count = 0;
         node->next = count;
 
-        if (parent) {
-            parent->count++;
+        p = martech_json_before(s, p, node, close == '}');
 
-            if (parent->kind == MARTECH_JSON_OBJECT) {
-                p = martech_json_name_scan(s, p, node);
-
-                if (p == NULL) {
-                    return NULL;
-                }
-            }
-        }
-
-        if (p == end) {
-            return martech_json_fail(s, p, MARTECH_JSON_INVALID);
+        if (p == NULL) {
+            return NULL;
         }
 
         p = martech_json_value(s, p, node);
@@ -357,45 +473,63 @@ martech_json_document(martech_json_scan_t *s, const unsigned char *p)
         }
 
         if (node->kind >= MARTECH_JSON_ARRAY) {
+
+            /* "next" leads out of it until it is complete */
+
+            node->next = (parent != NULL) ? (uint32_t) (parent - nodes) : 0;
             parent = node;
+            close = martech_json_bracket(parent);
+
             p = martech_json_skip_space(s, p);
 
-            if (p < end && *p != ']' && *p != '}') {
+            if (p < s->end && *p != ']' && *p != '}') {
+                parent->count = 1;
                 continue;
             }
+
+        } else if (parent == NULL) {
+            s->tape->nodes_count = count;
+            return p;
         }
 
         /* what may follow a value: a comma, or the ends of containers */
 
+        if (p < s->roomy && p[0] == ',' && p[1] > ' ') {
+            p++;
+            parent->count++;
+            continue;
+        }
+
         for ( ;; ) {
-
-            if (parent == NULL) {
-                s->tape->nodes_count = count;
-                return p;
-            }
-
             p = martech_json_skip_space(s, p);
 
-            if (p == end) {
+            if (p == s->end) {
                 return martech_json_fail(s, p, MARTECH_JSON_INVALID);
             }
 
-            if (*p == ',' && parent->count > 0) {
+            if (*p == ',') {
                 p = martech_json_skip_space(s, p + 1);
+                parent->count++;
                 break;
             }
 
-            if (*p != (parent->kind == MARTECH_JSON_ARRAY ? ']' : '}')) {
+            if (*p != close) {
                 return martech_json_fail(s, p, MARTECH_JSON_INVALID);
             }
 
             p++;
+            node = parent;
+            parent = &nodes[node->next];
 
-            parent->len = (uint32_t) (p - s->tape->text) - parent->value;
-            parent->next = count;
+            node->len = (uint32_t) (p - s->tape->text) - node->value;
+            node->next = count;
 
-            s->depth--;
-            parent = s->depth ? &nodes[s->parents[s->depth - 1]] : NULL;
+            if (--s->depth == 0) {
+                s->tape->nodes_count = count;
+                return p;
+            }
+
+            close = martech_json_bracket(parent);
         }
     }
 }
@@ -405,16 +539,12 @@ static const unsigned char *
 martech_json_open(martech_json_scan_t *s, const unsigned char *p,
     martech_json_node_t *node, int kind)
 {
-    if (s->depth >= s->limits->depth_max
-        || s->depth >= MARTECH_JSON_DEPTH_CAP)
-    {
+    if (s->depth == s->depth_max) {
         return martech_json_fail(s, p, MARTECH_JSON_DEPTH);
     }
 
+    s->depth++;
     node->kind = (uint8_t) kind;
-    node->len = 0;
-
-    s->parents[s->depth++] = (uint32_t) (node - s->tape->nodes);
 
     return p + 1;
 }
@@ -434,12 +564,12 @@ martech_json_string_scan(martech_json_scan_t *s, const unsigned char *p,
 
 #ifdef __SSE2__
         while (end - p >= 16) {
-            int  mask;
+            unsigned  mask;
 
             mask = martech_json_look(p);
 
             if (mask) {
-                p += __builtin_ctz((unsigned) mask);
+                p += martech_json_lowest(mask);
                 break;
             }
 

@@ -26,6 +26,8 @@ typedef struct {
     uint32_t                     culprit;   /* the event itself, and "" or */
     const char                  *below;     /* "/properties" if it has none */
     unsigned                     others;    /* members that are no fields */
+    unsigned                     seen:1;    /* "others" and the work's bits
+                                               are those of the subject */
 } martech_plan_subject_t;
 
 
@@ -48,7 +50,7 @@ static inline int martech_plan_member_name(const martech_json_tape_t *tape,
     uint32_t node, martech_plan_work_t *work, martech_str_t *name);
 static int martech_plan_hold_one(const martech_plan_item_t *item,
     const martech_plan_shape_t *shape, martech_plan_work_t *work,
-    const martech_plan_subject_t *subject, martech_schema_run_t *run,
+    martech_plan_subject_t *subject, martech_schema_run_t *run,
     martech_plan_verdict_t *verdict);
 static void martech_plan_note_schema(const martech_plan_item_t *item,
     const martech_plan_subject_t *subject, const martech_schema_run_t *run,
@@ -60,7 +62,7 @@ static int martech_plan_matches(const martech_plan_shape_t *shape,
     martech_plan_work_t *work, martech_str_t name);
 static const martech_plan_shape_t *martech_plan_choose(
     const martech_plan_item_t *item, martech_plan_work_t *work,
-    const martech_plan_subject_t *subject, martech_schema_run_t *run,
+    martech_plan_subject_t *subject, martech_schema_run_t *run,
     martech_plan_verdict_t *verdict);
 
 
@@ -68,13 +70,20 @@ void
 martech_plan_hold(const martech_plan_item_t *item, const martech_event_t *ev,
     int stated, martech_plan_work_t *work, martech_plan_verdict_t *verdict)
 {
+    size_t                       size;
     martech_schema_run_t         run;
     martech_plan_subject_t       subject;
     const martech_plan_shape_t  *shape;
 
     martech_plan_subject(ev, &subject);
-    martech_plan_look(item, work, &subject);
 
+    size = martech_plan_bits_words(item->nfields) * sizeof(uint64_t);
+    memset(work->sent, 0, size);
+    memset(work->filled, 0, size);
+    work->patterns = MARTECH_PLAN_MATCHES;
+
+    run.sent = work->sent;
+    run.filled = work->filled;
     run.list = work->violations;
     run.steps = MARTECH_SCHEMA_STEPS;
     run.scratch = work->scratch;
@@ -111,6 +120,7 @@ martech_plan_subject(const martech_event_t *ev,
                              : MARTECH_FIELD_PROPERTIES];
 
     subject->others = 0;
+    subject->seen = 0;
 
     if (node != MARTECH_JSON_NONE
         && ev->batch->tape->nodes[node].kind == MARTECH_JSON_OBJECT)
@@ -164,25 +174,22 @@ martech_plan_look_up(const martech_plan_item_t *item, unsigned next,
 }
 
 
-/* One pass over the members: which fields were sent, and which have a value. */
+/*
+ * One pass over the members: which fields were sent, and which have a value.
+ * Only where the schema has not told it of all of them already.
+ */
 
 static void
 martech_plan_look(const martech_plan_item_t *item, martech_plan_work_t *work,
     martech_plan_subject_t *subject)
 {
     int                         field;
-    size_t                      size;
     uint32_t                    i;
     uint64_t                    bit;
     unsigned                    next;
     martech_str_t               name;
     const martech_json_node_t  *nodes;
 
-    size = martech_plan_bits_words(item->nfields) * sizeof(uint64_t);
-    memset(work->sent, 0, size);
-    memset(work->filled, 0, size);
-
-    work->patterns = MARTECH_PLAN_MATCHES;
     nodes = subject->tape->nodes;
     next = 0;
 
@@ -247,7 +254,7 @@ martech_plan_member_name(const martech_json_tape_t *tape, uint32_t node,
 static int
 martech_plan_hold_one(const martech_plan_item_t *item,
     const martech_plan_shape_t *shape, martech_plan_work_t *work,
-    const martech_plan_subject_t *subject, martech_schema_run_t *run,
+    martech_plan_subject_t *subject, martech_schema_run_t *run,
     martech_plan_verdict_t *verdict)
 {
     int                       planned;
@@ -259,6 +266,14 @@ martech_plan_hold_one(const martech_plan_item_t *item,
 
     valid = martech_schema_check(shape->schema, subject->tape, subject->node,
                                  run);
+
+    if (!subject->seen) {
+        subject->seen = 1;
+
+        if (run->told < subject->tape->nodes[subject->node].count) {
+            martech_plan_look(item, work, subject);
+        }
+    }
 
     if (valid != MARTECH_SCHEMA_VALID) {
 
@@ -409,8 +424,7 @@ martech_plan_matches(const martech_plan_shape_t *shape,
 
         work->patterns--;
 
-        rc = martech_regex_find(shape->patterns[i], name.data, name.len, 0,
-                                NULL, NULL);
+        rc = martech_regex_test(shape->patterns[i], name.data, name.len);
 
         if (rc > 0) {
             return 1;
@@ -432,7 +446,7 @@ martech_plan_matches(const martech_plan_shape_t *shape,
 
 static const martech_plan_shape_t *
 martech_plan_choose(const martech_plan_item_t *item,
-    martech_plan_work_t *work, const martech_plan_subject_t *subject,
+    martech_plan_work_t *work, martech_plan_subject_t *subject,
     martech_schema_run_t *run, martech_plan_verdict_t *verdict)
 {
     int                          i;

@@ -193,6 +193,23 @@ martech_plan_read_traits(martech_plan_reader_t *r, uint32_t node)
 }
 
 
+/* Has the evaluation of each version report a field by its number. */
+
+static void
+martech_plan_number(martech_plan_item_t *item, const martech_plan_slot_t *field)
+{
+    unsigned  i;
+
+    for (i = 0; i < item->nshapes; i++) {
+
+        if (item->shapes[i].accepted) {
+            martech_schema_number_name(item->shapes[i].schema, field->name,
+                                       (unsigned) field->value);
+        }
+    }
+}
+
+
 /* Puts an entry's names into its table, and its fields in order. */
 
 static int
@@ -243,6 +260,7 @@ martech_plan_finish_item(martech_plan_reader_t *r, unsigned n)
             item->field_names[slot->value] = slot->name;
             item->field_words[slot->value] = martech_word(slot->name.data,
                                                           slot->name.len);
+            martech_plan_number(item, slot);
         }
     }
 

@@ -61,6 +61,9 @@ static int martech_regex_refuse_attacked(martech_regex_parser_t *r,
     martech_regex_t *regex);
 static void martech_regex_shorten(martech_regex_t *regex,
     martech_str_t pattern);
+static int martech_regex_find_pcre(const martech_regex_t *regex,
+    const unsigned char *data, size_t len, size_t offset, size_t *from,
+    size_t *to);
 static int martech_regex_search(martech_regex_t *regex,
     const unsigned char *data, size_t len, size_t offset);
 static int martech_regex_callout(pcre2_callout_block *block, void *data);
@@ -151,29 +154,47 @@ int
 martech_regex_find(const martech_regex_t *regex, const unsigned char *data,
     size_t len, size_t offset, size_t *from, size_t *to)
 {
+    if (regex->plain == NULL || offset != 0) {
+        return martech_regex_find_pcre(regex, data, len, offset, from, to);
+    }
+
+    if (!martech_regex_plain_match(regex->plain, data, len)) {
+        return 0;
+    }
+
+    if (from != NULL) {
+        *from = 0;
+    }
+
+    if (to != NULL) {
+        *to = len;
+    }
+
+    return 1;
+}
+
+
+int
+martech_regex_test(const martech_regex_t *regex, const unsigned char *data,
+    size_t len)
+{
+    return (regex->plain != NULL)
+           ? martech_regex_plain_match(regex->plain, data, len)
+           : martech_regex_find_pcre(regex, data, len, 0, NULL, NULL);
+}
+
+
+static int
+martech_regex_find_pcre(const martech_regex_t *regex,
+    const unsigned char *data, size_t len, size_t offset, size_t *from,
+    size_t *to)
+{
     int               rc;
     PCRE2_SIZE       *found;
     martech_regex_t  *work;
 
     if (offset > len) {
         return 0;
-    }
-
-    if (regex->plain != NULL && offset == 0) {
-
-        if (!martech_regex_plain_match(regex->plain, data, len)) {
-            return 0;
-        }
-
-        if (from != NULL) {
-            *from = 0;
-        }
-
-        if (to != NULL) {
-            *to = len;
-        }
-
-        return 1;
     }
 
     /* what a search works with is a part of the pattern for its caller */
@@ -468,7 +489,7 @@ martech_regex_refuse_attacked(martech_regex_parser_t *r,
             break;
         }
 
-        rc = martech_regex_find(regex, text, len, 0, NULL, NULL);
+        rc = martech_regex_test(regex, text, len);
 
         if (rc < 0) {
             return martech_regex_fail(r, r->start + r->nodes[node].offset,

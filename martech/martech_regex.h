@@ -43,6 +43,10 @@ int martech_regex_find(const martech_regex_t *regex,
     const unsigned char *data, size_t len, size_t offset, size_t *from,
     size_t *to);
 
+/* The same from the start, where nobody asks for the place. */
+int martech_regex_test(const martech_regex_t *regex,
+    const unsigned char *data, size_t len);
+
 /*
  * 1 if a text is a pattern by the syntax of ECMA-262.  It need not be one
  * that martech_regex_compile() takes: that refuses slow ones, too.

@@ -28,11 +28,11 @@ typedef struct {
 
 static int martech_regex_plain_items(martech_regex_plain_reader_t *r);
 static int martech_regex_plain_one(martech_regex_plain_reader_t *r,
-    martech_regex_plain_set_t *set);
+    martech_regex_plain_bits_t item);
 static int martech_regex_plain_class(martech_regex_plain_reader_t *r,
-    martech_regex_plain_set_t *set);
+    martech_regex_plain_bits_t item);
 static int martech_regex_plain_char(martech_regex_plain_reader_t *r,
-    martech_regex_plain_set_t *set, int *ch);
+    martech_regex_plain_bits_t item, int *ch);
 static int martech_regex_plain_counts(martech_regex_plain_reader_t *r,
     martech_regex_plain_item_t *item);
 static int martech_regex_plain_number(martech_regex_plain_reader_t *r,
@@ -40,26 +40,20 @@ static int martech_regex_plain_number(martech_regex_plain_reader_t *r,
 static int martech_regex_plain_certain(const martech_regex_plain_t *plain);
 
 
-static inline int
-martech_regex_plain_has(const martech_regex_plain_set_t *set,
-    unsigned char ch)
-{
-    return (set->bits[ch >> 6] >> (ch & 63)) & 1;
-}
-
-
 int
 martech_regex_plain_match(const martech_regex_plain_t *plain,
     const unsigned char *data, size_t len)
 {
+    unsigned                           bit;
     const unsigned char               *p, *end, *start, *most;
     const martech_regex_plain_item_t  *item, *last;
 
+    bit = 1;
     p = data;
     end = data + len;
     last = plain->items + plain->count;
 
-    for (item = plain->items; item < last; item++) {
+    for (item = plain->items; item < last; item++, bit <<= 1) {
 
         if (item->tail && p == end) {
             return 1;
@@ -68,7 +62,7 @@ martech_regex_plain_match(const martech_regex_plain_t *plain,
         start = p;
         most = ((size_t) (end - p) > item->max) ? p + item->max : end;
 
-        while (p < most && martech_regex_plain_has(&item->set, *p)) {
+        while (p < most && (plain->sets[*p] & bit)) {
             p++;
         }
 
@@ -118,6 +112,7 @@ static int
 martech_regex_plain_items(martech_regex_plain_reader_t *r)
 {
     int                          tail;
+    martech_regex_plain_bits_t   bit;
     martech_regex_plain_item_t  *item;
 
     tail = 0;
@@ -140,9 +135,10 @@ martech_regex_plain_items(martech_regex_plain_reader_t *r)
             return 0;
         }
 
+        bit = (martech_regex_plain_bits_t) (1u << r->plain->count);
         item = &r->plain->items[r->plain->count++];
 
-        if (!martech_regex_plain_one(r, &item->set)
+        if (!martech_regex_plain_one(r, bit)
             || !martech_regex_plain_counts(r, item))
         {
             return 0;
@@ -160,16 +156,16 @@ martech_regex_plain_items(martech_regex_plain_reader_t *r)
 
 static int
 martech_regex_plain_one(martech_regex_plain_reader_t *r,
-    martech_regex_plain_set_t *set)
+    martech_regex_plain_bits_t item)
 {
     int  ch;
 
     if (*r->p == '[') {
-        return martech_regex_plain_class(r, set);
+        return martech_regex_plain_class(r, item);
     }
 
     return strchr("(){}]|*+?.^$", *r->p) == NULL
-           && martech_regex_plain_char(r, set, &ch);
+           && martech_regex_plain_char(r, item, &ch);
 }
 
 
@@ -177,11 +173,10 @@ martech_regex_plain_one(martech_regex_plain_reader_t *r,
 
 static int
 martech_regex_plain_class(martech_regex_plain_reader_t *r,
-    martech_regex_plain_set_t *set)
+    martech_regex_plain_bits_t item)
 {
-    int                         from, to;
-    martech_regex_plain_set_t   none;
-    const unsigned char        *start;
+    int                   from, to;
+    const unsigned char  *start;
 
     start = ++r->p;
 
@@ -191,7 +186,7 @@ martech_regex_plain_class(martech_regex_plain_reader_t *r,
 
     while (r->p < r->end && *r->p != ']') {
 
-        if (*r->p == '[' || !martech_regex_plain_char(r, set, &from)) {
+        if (*r->p == '[' || !martech_regex_plain_char(r, item, &from)) {
             return 0;
         }
 
@@ -202,13 +197,13 @@ martech_regex_plain_class(martech_regex_plain_reader_t *r,
         r->p++;
 
         if (from == -1 || *r->p == '['
-            || !martech_regex_plain_char(r, &none, &to) || to < from)
+            || !martech_regex_plain_char(r, 0, &to) || to < from)
         {
             return 0;
         }
 
         for ( /* void */ ; from <= to; from++) {
-            set->bits[from >> 6] |= (uint64_t) 1 << (from & 63);
+            r->plain->sets[from] |= item;
         }
     }
 
@@ -222,14 +217,39 @@ martech_regex_plain_class(martech_regex_plain_reader_t *r,
 }
 
 
+/* "\d" or "\w" */
+
+static void
+martech_regex_plain_type(martech_regex_plain_reader_t *r,
+    martech_regex_plain_bits_t item, int type)
+{
+    int  ch;
+
+    for (ch = '0'; ch <= '9'; ch++) {
+        r->plain->sets[ch] |= item;
+    }
+
+    if (type == 'd') {
+        return;
+    }
+
+    for (ch = 'a'; ch <= 'z'; ch++) {
+        r->plain->sets[ch] |= item;
+        r->plain->sets[ch - 'a' + 'A'] |= item;
+    }
+
+    r->plain->sets['_'] |= item;
+}
+
+
 /*
- * Adds a character to a set, and says which; or all of "\d" or "\w", and
- * says -1.
+ * Adds a character to the set of an item, and says which; or all of "\d" or
+ * "\w", and says -1.
  */
 
 static int
 martech_regex_plain_char(martech_regex_plain_reader_t *r,
-    martech_regex_plain_set_t *set, int *ch)
+    martech_regex_plain_bits_t item, int *ch)
 {
     *ch = *r->p++;
 
@@ -250,12 +270,7 @@ martech_regex_plain_char(martech_regex_plain_reader_t *r,
         }
 
         if (*ch == 'd' || *ch == 'w') {
-            set->bits[0] |= 0x03ff000000000000ull;      /* 0-9 */
-
-            if (*ch == 'w') {
-                set->bits[1] |= 0x07fffffe87fffffeull;  /* A-Z _ a-z */
-            }
-
+            martech_regex_plain_type(r, item, *ch);
             *ch = -1;
 
             return 1;
@@ -268,7 +283,7 @@ martech_regex_plain_char(martech_regex_plain_reader_t *r,
         }
     }
 
-    set->bits[*ch >> 6] |= (uint64_t) 1 << (*ch & 63);
+    r->plain->sets[*ch] |= item;
 
     return 1;
 }
@@ -359,6 +374,28 @@ martech_regex_plain_number(martech_regex_plain_reader_t *r, uint32_t *n)
 }
 
 
+/* 1 if a character may stand for both of two items. */
+
+static int
+martech_regex_plain_overlap(const martech_regex_plain_t *plain, uint32_t i,
+    uint32_t k)
+{
+    size_t    ch;
+    unsigned  both;
+
+    both = 1u << i | 1u << k;
+
+    for (ch = 0; ch < sizeof(plain->sets) / sizeof(plain->sets[0]); ch++) {
+
+        if ((plain->sets[ch] & both) == both) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 /*
  * 1 if the walk need never go back: whatever may stand next behind an item of
  * variable count, up to the first item that must be there, is not of its set.
@@ -382,9 +419,7 @@ martech_regex_plain_certain(const martech_regex_plain_t *plain)
 
         for (k = i + 1; items[i].min != items[i].max && k < plain->count; k++)
         {
-            if ((items[i].set.bits[0] & items[k].set.bits[0])
-                || (items[i].set.bits[1] & items[k].set.bits[1]))
-            {
+            if (martech_regex_plain_overlap(plain, i, k)) {
                 return 0;
             }
 

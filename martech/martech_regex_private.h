@@ -127,12 +127,9 @@ typedef struct {
 
 #define MARTECH_REGEX_PLAIN_ITEMS  12
 
-typedef struct {
-    uint64_t                    bits[4]; /* of bytes, ASCII alone */
-} martech_regex_plain_set_t;
+typedef uint16_t  martech_regex_plain_bits_t;
 
 typedef struct {
-    martech_regex_plain_set_t   set;
     uint32_t                    min;
     uint32_t                    max;
     unsigned                    tail:1;  /* the text may end in front of it */
@@ -141,6 +138,8 @@ typedef struct {
 typedef struct {
     uint32_t                    count;
     martech_regex_plain_item_t  items[MARTECH_REGEX_PLAIN_ITEMS];
+    martech_regex_plain_bits_t  sets[256];   /* by byte: the items that it may
+                                                stand for; of ASCII alone */
 } martech_regex_plain_t;
 
 

@@ -316,15 +316,32 @@ martech_schema_property(const martech_schema_t *schema,
 
     for (i = 0; i < schema->nmatches; i++) {
 
-        if (martech_regex_find(schema->matches[i], key.data, key.len, 0, NULL,
-                               NULL)
-            == 1)
-        {
+        if (martech_regex_test(schema->matches[i], key.data, key.len) == 1) {
             return MARTECH_SCHEMA_MATCHED;
         }
     }
 
     return MARTECH_SCHEMA_UNKNOWN;
+}
+
+
+void
+martech_schema_number_name(martech_schema_t *schema, martech_str_t name,
+    unsigned number)
+{
+    martech_schema_name_t  *known;
+
+    if (schema->root->object == NULL) {
+        return;
+    }
+
+    known = martech_schema_names_find(&schema->root->object->names, name.data,
+                                      name.len);
+
+    if (known != NULL) {
+        known->number = (int32_t) number;
+        schema->numbered = 1;
+    }
 }
 
 
@@ -338,6 +355,7 @@ martech_schema_check(const martech_schema_t *schema,
     run->count = 0;
     run->more = 0;
     run->scratch_used = 0;
+    run->told = 0;
 
     scope.outer = NULL;
     scope.resource = schema->root->resource;
@@ -346,6 +364,7 @@ martech_schema_check(const martech_schema_t *schema,
     ev.tape = tape;
     ev.run = run;
     ev.scope = &scope;
+    ev.node = node;
     ev.quiet = (run->max == 0);
     ev.depth = 0;
 

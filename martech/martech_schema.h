@@ -64,7 +64,14 @@ typedef struct {
     uint64_t                     steps;  /* may be spent; set before each */
     unsigned char               *scratch;
     size_t                       scratch_size;
-    size_t                       scratch_used;     /* private */
+    size_t                      scratch_used;     /* private */
+
+    /* for a schema with numbers, see martech_schema_number_name() */
+    uint64_t                    *sent;   /* bits of the members that are there,
+                                            and of those that are not null; */
+    uint64_t                    *filled; /* the caller clears them */
+    uint32_t                     told;   /* members with a number, 0 if not all
+                                            were looked at */
 } martech_schema_run_t;
 
 
@@ -92,6 +99,16 @@ martech_schema_t *martech_schema_compile(const martech_json_tape_t *tape,
     uint32_t node, const martech_schema_options_t *options,
     martech_schema_error_t *error) MARTECH_MUST_CHECK;
 void martech_schema_free(martech_schema_t *schema);
+
+/*
+ * Has each evaluation report the member with this name, if the schema's root
+ * itself has it in "properties" or must know it otherwise, in the bit with
+ * this number.  Names beside the root's own are not reported, nor ones with
+ * escapes: if run->told is less than the value's members, the caller has to
+ * look himself.  Not while the schema is in use.
+ */
+void martech_schema_number_name(martech_schema_t *schema, martech_str_t name,
+    unsigned number);
 
 /*
  * Evaluates a value.  Violations are noted in the order of the value, those

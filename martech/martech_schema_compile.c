@@ -270,6 +270,22 @@ martech_schema_sub_compile(martech_schema_compiler_t *c,
 }
 
 
+/* 1 if "minimum" stands alone and is not above 0. */
+
+static int
+martech_schema_natural(const martech_schema_number_t *number)
+{
+    const martech_schema_decimal_t  *limit;
+
+    limit = &number->bounds[MARTECH_SCHEMA_MINIMUM].limit;
+
+    return number->asked == 1u << MARTECH_SCHEMA_MINIMUM
+           && number->multiple.where.data == NULL
+           && limit->brief
+           && (limit->value < 0 || (limit->value == 0 && limit->rest <= 0));
+}
+
+
 /* What the evaluation need not find out for every value. */
 
 static void
@@ -283,6 +299,12 @@ martech_schema_sub_shortcuts(martech_schema_sub_t *sub)
 
     sub->leaf = !deep;
     sub->valued = sub->values[0] != NULL || sub->values[1] != NULL;
+    sub->listed = (sub->values[0] == NULL) != (sub->values[1] == NULL)
+                  && sub->number == NULL && sub->string == NULL;
+
+    if (sub->number != NULL) {
+        sub->number->natural = martech_schema_natural(sub->number) & 1;
+    }
 
     if (sub->valued || sub->logic != NULL) {
         sub->accepts = 0;

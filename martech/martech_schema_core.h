@@ -90,6 +90,8 @@ typedef struct martech_schema_name_s {
     uint32_t               len;
     int32_t                bit;          /* among those whose presence
                                             matters, or -1 */
+    int32_t                number;       /* see martech_schema_number_name(),
+                                            or -1 */
     martech_word_t         word;
     martech_schema_sub_t  *sub;          /* of "properties", or NULL */
     struct martech_schema_name_s
@@ -130,6 +132,8 @@ enum {
 typedef struct {
     martech_schema_bound_t  bounds[MARTECH_SCHEMA_BOUNDS];
     unsigned                asked;       /* bits of bounds */
+    unsigned                natural:1;   /* any that is not negative will do,
+                                            and nothing else is asked */
     martech_schema_bound_t  multiple;
     uint64_t                divisor;     /* digits of multipleOf */
 } martech_schema_number_t;
@@ -251,6 +255,7 @@ struct martech_schema_sub_s {
     uint8_t                     accepts;    /* bits of kinds that need no
                                                other look: any is valid */
     uint8_t                     valued:1;   /* enum or const */
+    uint8_t                     listed:1;   /* these, and a type at most */
     uint8_t                     leaf:1;     /* asks of scalars alone, so that
                                                nothing is recursed into */
     uint8_t                     always:1;   /* the schema true */
@@ -282,6 +287,7 @@ struct martech_schema_s {
     unsigned                    dynamic:1;  /* there is a $dynamicRef */
     unsigned                    other:1;    /* members without a name have a
                                                schema of their own */
+    unsigned                    numbered:1; /* names of the root's members */
     martech_regex_t           **regexes;    /* all, to be freed */
     uint32_t                    nregexes;
     uint32_t                    regexes_max;
@@ -318,37 +324,48 @@ int martech_schema_names_init(martech_schema_names_t *names,
 martech_schema_name_t *martech_schema_names_add(martech_schema_names_t *names,
     martech_str_t name);
 
-/* A name that is guessed first, unless it is NULL; else by the table. */
+/* A name of which the word is known, too; NULL if it is not there. */
+martech_schema_name_t *martech_schema_names_seek(
+    const martech_schema_names_t *names, martech_word_t word,
+    const unsigned char *data, size_t len);
+
+static inline int
+martech_schema_name_same(const martech_schema_name_t *name,
+    martech_word_t word, const unsigned char *data, size_t len)
+{
+    return name->len == len
+           && martech_word_same(name->word, name->data, word, data, len);
+}
+
+
+/*
+ * A name that is guessed first, unless it is NULL, then its follower, as
+ * senders leave one out; else by the table.
+ */
+
 static inline martech_schema_name_t *
 martech_schema_names_guess(const martech_schema_names_t *names,
     martech_schema_name_t *guess, const unsigned char *data, size_t len)
 {
-    uint32_t                slot;
-    martech_word_t          word;
-    martech_schema_name_t  *name;
+    martech_word_t  word;
 
     word = martech_word(data, len);
 
-    if (guess != NULL && guess->len == len
-        && martech_word_same(guess->word, guess->data, word, data, len))
-    {
-        return guess;
-    }
+    if (guess != NULL) {
 
-    for (slot = martech_word_hash(word, len) & names->mask;
-         names->slots[slot] != MARTECH_SCHEMA_EMPTY;
-         slot = (slot + 1) & names->mask)
-    {
-        name = &names->names[names->slots[slot]];
+        if (martech_schema_name_same(guess, word, data, len)) {
+            return guess;
+        }
 
-        if (name->len == len
-            && martech_word_same(name->word, name->data, word, data, len))
+        guess = guess->follower;
+
+        if (guess != NULL && martech_schema_name_same(guess, word, data, len))
         {
-            return name;
+            return guess;
         }
     }
 
-    return NULL;
+    return martech_schema_names_seek(names, word, data, len);
 }
 
 
@@ -356,7 +373,8 @@ static inline martech_schema_name_t *
 martech_schema_names_find(const martech_schema_names_t *names,
     const unsigned char *data, size_t len)
 {
-    return martech_schema_names_guess(names, NULL, data, len);
+    return martech_schema_names_seek(names, martech_word(data, len), data,
+                                     len);
 }
 
 
@@ -441,6 +459,7 @@ typedef struct {
     const martech_json_tape_t  *tape;
     martech_schema_run_t       *run;
     martech_schema_scope_t     *scope;
+    uint32_t                    node;    /* of which members are reported */
     unsigned                    quiet;   /* nothing is noted; the first
                                             violation is enough */
     unsigned                    depth;

@@ -248,6 +248,13 @@ martech_schema_eval_scalar(martech_schema_eval_t *ev,
     }
 
     if (kind == MARTECH_JSON_NUMBER && sub->number != NULL) {
+
+        if (sub->number->natural
+            && ev->tape->text[ev->tape->nodes[node].value] != '-')
+        {
+            return MARTECH_SCHEMA_VALID;
+        }
+
         return martech_schema_eval_number(ev, sub->number, node);
     }
 
@@ -278,6 +285,33 @@ martech_schema_eval_leaf_all(martech_schema_eval_t *ev,
 }
 
 
+/* Integers, and constants without any other question. */
+
+static MARTECH_NOINLINE martech_schema_verdict_t
+martech_schema_eval_leaf_more(martech_schema_eval_t *ev,
+    const martech_schema_sub_t *sub, uint32_t node)
+{
+    unsigned  kind;
+
+    kind = ev->tape->nodes[node].kind;
+
+    if (sub->listed && (sub->types & (1u << kind))) {
+        return martech_schema_eval_value(ev, sub, (sub->values[0] != NULL)
+                                                  ? sub->values[0]
+                                                  : sub->values[1], node);
+    }
+
+    if (!sub->valued && kind == MARTECH_JSON_NUMBER
+        && (sub->types & MARTECH_SCHEMA_INTEGER)
+        && martech_schema_eval_integer(ev, node))
+    {
+        return martech_schema_eval_scalar(ev, sub, node);
+    }
+
+    return martech_schema_eval_leaf_all(ev, sub, node);
+}
+
+
 /* Most properties are such: a type, and a few questions to a scalar. */
 
 martech_schema_verdict_t
@@ -290,7 +324,7 @@ martech_schema_eval_leaf(martech_schema_eval_t *ev,
         return martech_schema_eval_scalar(ev, sub, node);
     }
 
-    return martech_schema_eval_leaf_all(ev, sub, node);
+    return martech_schema_eval_leaf_more(ev, sub, node);
 }
 
 

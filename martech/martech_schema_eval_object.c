@@ -76,8 +76,8 @@ martech_schema_eval_patterns(martech_schema_eval_t *ev,
             return MARTECH_SCHEMA_LIMIT;
         }
 
-        found = martech_regex_find(object->patterns[i].regex, key.data,
-                                   key.len, 0, NULL, NULL);
+        found = martech_regex_test(object->patterns[i].regex, key.data,
+                                   key.len);
         if (found < 0) {
             return MARTECH_SCHEMA_LIMIT;
         }
@@ -278,6 +278,29 @@ martech_schema_eval_members(martech_schema_eval_t *ev,
 }
 
 
+/* Reports a member of the root, see martech_schema_number_name(). */
+
+static inline uint32_t
+martech_schema_tell(martech_schema_run_t *run,
+    const martech_schema_name_t *name, const martech_json_node_t *member)
+{
+    uint64_t  bit;
+
+    if (name->number < 0) {
+        return 0;
+    }
+
+    bit = (uint64_t) 1 << (name->number & 63);
+    run->sent[name->number >> 6] |= bit;
+
+    if (member->kind != MARTECH_JSON_NULL) {
+        run->filled[name->number >> 6] |= bit;
+    }
+
+    return 1;
+}
+
+
 /*
  * The same where nobody asks which members were looked at, and the name alone
  * says which schema looks at a member: nearly always.  Members often stand in
@@ -288,31 +311,40 @@ static MARTECH_NOINLINE martech_schema_verdict_t
 martech_schema_eval_plain(martech_schema_eval_t *ev,
     const martech_schema_object_t *object, uint32_t node, uint64_t *present)
 {
-    int                           matched;
-    uint32_t                      i, end;
+    int                           matched, tells;
+    uint32_t                      i, end, told;
     martech_schema_verdict_t      rc, worst;
-    const martech_json_node_t    *nodes;
+    const unsigned char          *text;
+    const martech_json_node_t    *nodes, *m;
     const martech_schema_sub_t   *sub;
     martech_schema_name_t        *name, *guess;
 
+    tells = ev->schema->numbered && object == ev->schema->root->object
+            && node == ev->node;
+    told = 0;
     guess = object->first;
     worst = MARTECH_SCHEMA_VALID;
+    text = ev->tape->text;
     nodes = ev->tape->nodes;
     end = nodes[node].next;
 
-    for (i = node + 1; i < end; i = nodes[i].next) {
+    for (i = node + 1; i < end; i = m->next) {
+        m = &nodes[i];
 
-        if (nodes[i].flags & MARTECH_JSON_KEY_ESCAPED) {
+        if (m->flags & MARTECH_JSON_KEY_ESCAPED) {
             matched = 0;
             rc = martech_schema_eval_member(ev, object, i, &matched, present);
 
         } else {
             sub = object->additional;
             name = martech_schema_names_guess(&object->names, guess,
-                                              ev->tape->text + nodes[i].key,
-                                              nodes[i].key_len);
+                                              text + m->key, m->key_len);
             if (name != NULL) {
                 guess = name->follower;
+
+                if (tells) {
+                    told += martech_schema_tell(ev->run, name, m);
+                }
 
                 if (name->bit >= 0) {
                     present[name->bit / 64] |= (uint64_t) 1 << (name->bit % 64);
@@ -334,9 +366,13 @@ martech_schema_eval_plain(martech_schema_eval_t *ev,
             worst = martech_schema_worse(worst, rc);
 
             if (martech_schema_ends(ev, rc)) {
-                break;
+                return worst;
             }
         }
+    }
+
+    if (tells) {
+        ev->run->told = told;
     }
 
     return worst;

@@ -133,7 +133,16 @@ martech_schema_characters(martech_str_t text)
 
 /* A character has one to four bytes: most strings need no counting. */
 
-static inline martech_schema_verdict_t
+static inline int
+martech_schema_fits(const martech_schema_string_t *string, size_t len)
+{
+    return (string->max.where.data == NULL || len <= string->max.limit)
+           && (string->min.where.data == NULL
+               || (len + 3) / 4 >= string->min.limit);
+}
+
+
+static MARTECH_NOINLINE martech_schema_verdict_t
 martech_schema_eval_length(martech_schema_eval_t *ev,
     const martech_schema_string_t *string, uint32_t node, martech_str_t text)
 {
@@ -141,14 +150,6 @@ martech_schema_eval_length(martech_schema_eval_t *ev,
     martech_schema_verdict_t  rc;
 
     rc = MARTECH_SCHEMA_VALID;
-
-    if ((string->max.where.data == NULL || text.len <= string->max.limit)
-        && (string->min.where.data == NULL
-            || (text.len + 3) / 4 >= string->min.limit))
-    {
-        return rc;
-    }
-
     count = martech_schema_characters(text);
 
     if (string->max.where.data != NULL && count > string->max.limit) {
@@ -172,7 +173,8 @@ martech_schema_eval_text(martech_schema_eval_t *ev,
     int                       found;
     martech_schema_verdict_t  rc;
 
-    rc = martech_schema_eval_length(ev, string, node, text);
+    rc = martech_schema_fits(string, text.len) ? MARTECH_SCHEMA_VALID
+         : martech_schema_eval_length(ev, string, node, text);
 
     if (string->pattern != NULL && !(rc && ev->quiet)) {
 
@@ -180,8 +182,7 @@ martech_schema_eval_text(martech_schema_eval_t *ev,
             return MARTECH_SCHEMA_LIMIT;
         }
 
-        found = martech_regex_find(string->pattern, text.data, text.len, 0,
-                                   NULL, NULL);
+        found = martech_regex_test(string->pattern, text.data, text.len);
         if (found < 0) {
             return MARTECH_SCHEMA_LIMIT;
         }
@@ -234,8 +235,18 @@ martech_schema_verdict_t
 martech_schema_eval_string(martech_schema_eval_t *ev,
     const martech_schema_string_t *string, uint32_t node)
 {
-    if (ev->tape->nodes[node].flags & MARTECH_JSON_VALUE_ESCAPED) {
+    const martech_json_node_t  *n;
+
+    n = &ev->tape->nodes[node];
+
+    if (n->flags & MARTECH_JSON_VALUE_ESCAPED) {
         return martech_schema_eval_escaped(ev, string, node);
+    }
+
+    if (string->pattern == NULL && string->format == NULL
+        && martech_schema_fits(string, n->len))
+    {
+        return MARTECH_SCHEMA_VALID;
     }
 
     return martech_schema_eval_text(ev, string, node,

@@ -42,6 +42,28 @@ martech_schema_names_init(martech_schema_names_t *names,
 
 
 martech_schema_name_t *
+martech_schema_names_seek(const martech_schema_names_t *names,
+    martech_word_t word, const unsigned char *data, size_t len)
+{
+    uint32_t                slot;
+    martech_schema_name_t  *name;
+
+    for (slot = martech_word_hash(word, len) & names->mask;
+         names->slots[slot] != MARTECH_SCHEMA_EMPTY;
+         slot = (slot + 1) & names->mask)
+    {
+        name = &names->names[names->slots[slot]];
+
+        if (martech_schema_name_same(name, word, data, len)) {
+            return name;
+        }
+    }
+
+    return NULL;
+}
+
+
+martech_schema_name_t *
 martech_schema_names_add(martech_schema_names_t *names, martech_str_t text)
 {
     uint32_t                slot;
@@ -59,6 +81,7 @@ martech_schema_names_add(martech_schema_names_t *names, martech_str_t text)
     name->word = martech_word(text.data, text.len);
     name->sub = NULL;
     name->bit = -1;
+    name->number = -1;
 
     slot = martech_word_hash(name->word, text.len) & names->mask;
 

@@ -311,7 +311,7 @@ bench_run(bench_t *one, bench_t *broken, int reps, double ns)
 int
 main(int argc, char *argv[])
 {
-    long                    i;
+    long                    i, calls;
     size_t                  len;
     bench_t                *one, *broken;
     unsigned char          *text;
@@ -348,7 +348,9 @@ main(int argc, char *argv[])
     }
 
     if (strcmp(argv[3], "calls") == 0) {
-        for (i = 0; i < atol(argv[4]); i++) {
+        calls = atol(argv[4]);
+
+        for (i = 0; i < calls; i++) {
             bench_whole(one);
         }
 

@@ -1506,6 +1506,76 @@ test_limits_default(void **state)
 }
 
 
+/*
+ * Names and strings of each length around that of a look, and the same at
+ * each distance from the end of the text.
+ */
+
+static void
+test_scan_every_length(void **state)
+{
+    char                 *copy, text[256];
+    size_t                name, value, space, len;
+    martech_limits_t      limits;
+    martech_json_node_t   nodes[4];
+    martech_json_tape_t   tape;
+
+    (void) state;
+
+    martech_limits_default(&limits);
+    tape.nodes = nodes;
+    tape.nodes_max = 4;
+
+    for (name = 0; name < 40; name++) {
+
+        for (value = 0; value < 40; value++) {
+            space = (name * 7 + value) % 24;
+
+            len = (size_t) sprintf(text, "{\"%.*s\":\"%.*s\",\"b\":7}%*s",
+                                   (int) name, "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
+                                   "nnnnnnnnnn", (int) value,
+                                   "vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv",
+                                   (int) space, "");
+
+            copy = malloc(len);          /* a byte beyond it is found */
+            assert_non_null(copy);
+            memcpy(copy, text, len);
+
+            assert_int_equal(martech_json_scan(&tape, (unsigned char *) copy,
+                                               len, &limits),
+                             MARTECH_OK);
+            assert_int_equal(tape.nodes_count, 3);
+            assert_int_equal(nodes[0].count, 2);
+            assert_int_equal(nodes[0].len, len - space);
+            assert_int_equal(nodes[1].key, 2);
+            assert_int_equal(nodes[1].key_len, name);
+            assert_int_equal(nodes[1].value, name + 5);
+            assert_int_equal(nodes[1].len, value);
+            assert_int_equal(nodes[2].key_len, 1);
+            assert_int_equal(nodes[2].len, 1);
+            assert_int_equal(nodes[2].flags, 0);
+
+            free(copy);
+        }
+
+        /* cut behind the name, its colon and the next byte */
+
+        for (len = name + 2; len < name + 6; len++) {
+            copy = malloc(len);
+            assert_non_null(copy);
+            memcpy(copy, text, len);
+
+            assert_int_equal(martech_json_scan(&tape, (unsigned char *) copy,
+                                               len, &limits),
+                             MARTECH_JSON_INVALID);
+            assert_int_equal(tape.error_offset, len);
+
+            free(copy);
+        }
+    }
+}
+
+
 int
 main(void)
 {
@@ -1524,6 +1594,7 @@ main(void)
         cmocka_unit_test(test_scan_limit_key_size),
         cmocka_unit_test(test_scan_limit_string_size),
         cmocka_unit_test(test_scan_again),
+        cmocka_unit_test(test_scan_every_length),
         cmocka_unit_test(test_member),
         cmocka_unit_test(test_pointer),
         cmocka_unit_test(test_slice_and_text),

@@ -356,6 +356,70 @@ test_nulls(void **state)
 }
 
 
+/* What the schema reports by itself, and what has to be looked for. */
+
+static void
+test_nulls_of(void **state)
+{
+    size_t           i;
+    char             event[256];
+    uint64_t         bits[MARTECH_PLAN_FIELD_WORDS];
+    test_plan_t     *t;
+    martech_plan_t  *plan;
+
+    static const struct {
+        const char  *properties;
+        const char  *null;               /* fields without a value */
+    } cases[] = {
+        { "{}", "abcd" },
+        { "{\"a\":1,\"b\":2,\"c\":3,\"d\":{}}", "" },
+        { "{\"d\":{},\"c\":3,\"b\":2,\"a\":1}", "" },
+        { "{\"a\":1,\"b\":null,\"c\":0}", "bd" },
+        { "{\"a\":1,\"a\":null}", "bcd" },
+        { "{\"a\":null,\"a\":1}", "bcd" },
+        { "{\"a\":1,\"\\u0062\":2}", "cd" },
+        { "{\"a\":1,\"x\":2,\"c\":null}", "bcd" },
+        { "{\"x\":1,\"c\":false}", "abd" },
+        { "{\"d\":{\"a\":1,\"b\":2}}", "abc" },
+        { "{\"d\":{\"d\":{\"a\":1}},\"b\":2}", "ac" },
+        { "{\"a\":\"no number\",\"c\":3}", "bd" },
+    };
+
+    (void) state;
+
+    t = test_plan_init();
+    plan = test_plan_open("+\"events\":{\"A\":{\"properties\":{"
+                          "\"required\":[\"c\"],\"properties\":{"
+                          "\"a\":{\"type\":[\"number\",\"null\"]},"
+                          "\"b\":{},\"c\":{},\"d\":{\"$ref\":\"#\"}}}}}");
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        unsigned  k, null;
+
+        (void) sprintf(event, "{\"type\":\"track\",\"event\":\"A\","
+                       "\"properties\":%s}", cases[i].properties);
+        test_plan_check(t, plan, event);
+
+        assert_int_equal(martech_plan_nulls(plan, &t->work, &t->verdict,
+                                            bits),
+                         1);
+
+        for (k = 0; k < 4; k++) {
+            null = strchr(cases[i].null,
+                          martech_plan_field(plan, 0, k).data[0])
+                   != NULL;
+
+            if ((bits[0] >> k & 1) != null) {
+                fail_msg("%s: field %u", cases[i].properties, k);
+            }
+        }
+    }
+
+    test_plan_close(t);
+    martech_plan_free(plan);
+}
+
+
 static void
 test_limits(void **state)
 {
@@ -652,6 +716,7 @@ main(void)
         cmocka_unit_test(test_write_full),
         cmocka_unit_test(test_pointer_cut),
         cmocka_unit_test(test_nulls),
+        cmocka_unit_test(test_nulls_of),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_too_large),
         cmocka_unit_test(test_many_fields),
