@@ -176,6 +176,24 @@ martech_event_run(martech_event_t *ev, uint32_t node, uint32_t before)
 }
 
 
+/* 1 if eight bytes are printable ASCII, as those of most ids are. */
+
+static inline int
+martech_check_ascii(const unsigned char *p)
+{
+    uint64_t  bytes, odd;
+
+    memcpy(&bytes, p, sizeof(bytes));
+
+    /* the highest bit of a byte: of itself, below 0x20, or of 0x7f */
+
+    odd = bytes | (bytes - 0x2020202020202020ULL)
+          | (bytes + 0x0101010101010101ULL);
+
+    return (odd & 0x8080808080808080ULL) == 0;
+}
+
+
 static martech_rc_t
 martech_check_message_id(martech_event_t *ev,
     const martech_limits_t *limits)
@@ -224,6 +242,12 @@ martech_check_message_id(martech_event_t *ev,
     }
 
     for (i = 0, chars = 0; i < id.len; i++) {
+
+        if (id.len - i >= 8 && martech_check_ascii(id.data + i)) {
+            chars += 8;
+            i += 7;
+            continue;
+        }
 
         if (id.data[i] < 0x20 || id.data[i] == 0x7f) {
             return MARTECH_MESSAGE_ID_INVALID;

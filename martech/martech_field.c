@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "martech_field.h"
+#include "martech_word.h"
 
 
 const martech_field_t  martech_fields[MARTECH_FIELD_COUNT] = {
@@ -106,44 +107,32 @@ martech_event_type(martech_str_t word)
 }
 
 
-/* Which member this is.  Lengths decide nearly always, bytes once. */
+/* Lengths decide nearly always, bytes once. */
 
-unsigned
-martech_field(const martech_json_tape_t *tape, const martech_json_node_t *node)
+static unsigned
+martech_field_named(const unsigned char *name, size_t len)
 {
-    long                  n;
-    size_t                len;
     unsigned              i, f;
-    martech_str_t         key;
-    unsigned char         buf[MARTECH_FIELD_LEN_MAX];
-    const unsigned char  *name;
-
-    name = tape->text + node->key;
-    len = node->key_len;
-
-    if (node->flags & MARTECH_JSON_KEY_ESCAPED) {
-        key.data = name;
-        key.len = len;
-
-        n = martech_json_unescape(key, buf, sizeof(buf));
-
-        if (n < 0) {
-            return MARTECH_FIELD_OTHER;
-        }
-
-        name = buf;
-        len = (size_t) n;
-    }
+    martech_word_t        word;
+    const unsigned char  *other;
 
     if (len > MARTECH_FIELD_LEN_MAX) {
         return MARTECH_FIELD_OTHER;
     }
 
+    word = martech_word(name, len);
+
     for (i = 0; i < 3; i++) {
         f = martech_fields_by_len[len].field[i];
 
-        if (f == MARTECH_FIELD_OTHER
-            || memcmp(name, martech_fields[f].name.data, len) == 0)
+        if (f == MARTECH_FIELD_OTHER) {
+            break;
+        }
+
+        other = martech_fields[f].name.data;
+
+        if (martech_word_same(word, name, martech_word(other, len), other,
+                              len))
         {
             return f;
         }
@@ -153,16 +142,30 @@ martech_field(const martech_json_tape_t *tape, const martech_json_node_t *node)
 }
 
 
-int
-martech_field_is(const martech_event_t *ev, unsigned field,
-    martech_json_kind_t kind)
+static unsigned
+martech_field_escaped(martech_str_t name)
 {
-    uint32_t  node;
+    long           n;
+    unsigned char  buf[MARTECH_FIELD_LEN_MAX];
 
-    node = ev->fields[field];
+    n = martech_json_unescape(name, buf, sizeof(buf));
 
-    return node != MARTECH_JSON_NONE
-           && ev->batch->tape->nodes[node].kind == kind;
+    return (n < 0) ? MARTECH_FIELD_OTHER
+                   : martech_field_named(buf, (size_t) n);
+}
+
+
+unsigned
+martech_field(const martech_json_tape_t *tape, const martech_json_node_t *node)
+{
+    martech_str_t  name;
+
+    name.data = tape->text + node->key;
+    name.len = node->key_len;
+
+    return (node->flags & MARTECH_JSON_KEY_ESCAPED)
+           ? martech_field_escaped(name)
+           : martech_field_named(name.data, name.len);
 }
 
 

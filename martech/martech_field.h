@@ -73,8 +73,18 @@ void martech_event_run(martech_event_t *ev, uint32_t node, uint32_t before);
 void martech_event_copy_edited(martech_event_t *ev, martech_str_t text);
 
 /* 1 if an event has the member and it is of the kind. */
-int martech_field_is(const martech_event_t *ev, unsigned field,
-    martech_json_kind_t kind);
+
+static inline int
+martech_field_is(const martech_event_t *ev, unsigned field,
+    martech_json_kind_t kind)
+{
+    uint32_t  node;
+
+    node = ev->fields[field];
+
+    return node != MARTECH_JSON_NONE
+           && ev->batch->tape->nodes[node].kind == kind;
+}
 
 
 #endif /* _MARTECH_FIELD_H_INCLUDED_ */

@@ -13,16 +13,22 @@
 #include "martech_ip.h"
 
 
+static size_t martech_ip_mask4(martech_str_t ip, unsigned char *out);
 static void martech_ip_mask6(unsigned char addr[16]);
 
 
 size_t
 martech_ip_mask(martech_str_t ip, unsigned char out[MARTECH_IP_SIZE])
 {
-    int            family;
     char           text[MARTECH_IP_SIZE];
     size_t         n;
     unsigned char  addr[16];
+
+    n = martech_ip_mask4(ip, out);
+
+    if (n > 0) {
+        return n;
+    }
 
     if (ip.len == 0 || ip.len >= sizeof(text)
         || memchr(ip.data, '\0', ip.len) != NULL)
@@ -33,31 +39,70 @@ martech_ip_mask(martech_str_t ip, unsigned char out[MARTECH_IP_SIZE])
     memcpy(text, ip.data, ip.len);
     text[ip.len] = '\0';
 
-    family = (memchr(text, ':', ip.len) != NULL) ? AF_INET6 : AF_INET;
-
-    if (inet_pton(family, text, addr) != 1) {
+    if (inet_pton(AF_INET6, text, addr) != 1) {
         return 0;
-    }
-
-    if (family == AF_INET) {
-
-        /* there is one spelling of it, and that is what was sent */
-
-        for (n = ip.len; text[n - 1] != '.'; n--) { /* void */ }
-
-        memcpy(out, text, n);
-        out[n++] = '0';
-
-        return n;
     }
 
     martech_ip_mask6(addr);
 
-    if (inet_ntop(family, addr, (char *) out, MARTECH_IP_SIZE) == NULL) {
+    if (inet_ntop(AF_INET6, addr, (char *) out, MARTECH_IP_SIZE) == NULL) {
         return 0;
     }
 
     return strlen((char *) out);
+}
+
+
+/* "192.0.2.7": four numbers up to 255 without zeros in front, as inet_pton()
+   has them; 0: it is none. */
+
+static size_t
+martech_ip_mask4(martech_str_t ip, unsigned char *out)
+{
+    size_t    i, last;
+    unsigned  parts, digits, number;
+
+    parts = 0;
+    digits = 0;
+    number = 0;
+    last = 0;
+
+    for (i = 0; i < ip.len; i++) {
+
+        if (ip.data[i] == '.') {
+
+            if (digits == 0 || ++parts == 4) {
+                return 0;
+            }
+
+            digits = 0;
+            number = 0;
+            last = i + 1;
+            continue;
+        }
+
+        if (ip.data[i] < '0' || ip.data[i] > '9'
+            || (digits > 0 && number == 0))
+        {
+            return 0;
+        }
+
+        number = number * 10 + (unsigned) (ip.data[i] - '0');
+        digits++;
+
+        if (number > 255) {
+            return 0;
+        }
+    }
+
+    if (parts != 3 || digits == 0) {
+        return 0;
+    }
+
+    memcpy(out, ip.data, last);
+    out[last] = '0';
+
+    return last + 1;
 }
 
 

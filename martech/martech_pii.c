@@ -9,14 +9,11 @@
 
 #include <string.h>
 
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
-
 #include "martech_pii_private.h"
 
 
 #define MARTECH_PII_DIGITS_MIN  5        /* less than any pattern has */
+#define MARTECH_PII_CHECKED_MIN  8       /* characters with check digits */
 #define MARTECH_PII_HEX_MIN     24       /* digits of a random id */
 #define MARTECH_PII_UUID        36
 
@@ -59,10 +56,77 @@ martech_pii_pattern(martech_str_t name)
 }
 
 
-/*
- * What stands for "@" begins with one of three bytes.  Digits are counted up
- * to 255 in each of sixteen places, which is more than is asked for.
- */
+/* What stands for "@" begins with one of three bytes. */
+
+#ifdef __SSE2__
+
+unsigned
+martech_pii_may(const unsigned char *text, size_t len,
+    const unsigned char *limit)
+{
+    size_t                left;
+    __m128i               bytes, low, ats, count, digits;
+    unsigned char         block[MARTECH_PII_BLOCK];
+    const unsigned char  *p, *end;
+
+    /* 16 bytes of it from n on leave the last n of a block */
+
+    static const unsigned char  last[32] = {
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        255, 255, 255, 255, 255, 255, 255, 255,
+        255, 255, 255, 255, 255, 255, 255, 255
+    };
+
+    if (len <= MARTECH_PII_BLOCK) {
+
+        if (limit - text < MARTECH_PII_BLOCK) {
+            memcpy(block, text, len);
+            text = block;
+        }
+
+        return martech_pii_block(text, len);
+    }
+
+    /* digits are counted up to 255 in each of sixteen places, which is more
+       than is asked for */
+
+    ats = _mm_setzero_si128();
+    count = _mm_setzero_si128();
+    end = text + len;
+
+    for (p = text; p < end; p += MARTECH_PII_BLOCK) {
+        left = (size_t) (end - p);
+
+        if (left >= MARTECH_PII_BLOCK) {
+            bytes = _mm_loadu_si128((const __m128i *) p);
+
+        } else {
+            bytes = _mm_and_si128(
+                _mm_loadu_si128((const __m128i *) (end - MARTECH_PII_BLOCK)),
+                _mm_loadu_si128((const __m128i *) (last + left)));
+        }
+
+        ats = _mm_or_si128(ats,
+                  _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('@')),
+                      _mm_or_si128(
+                          _mm_cmpeq_epi8(bytes, _mm_set1_epi8('%')),
+                          _mm_cmpeq_epi8(bytes,
+                                         _mm_set1_epi8((char) 0xef)))));
+
+        low = _mm_sub_epi8(bytes, _mm_set1_epi8('0'));
+        digits = _mm_cmpeq_epi8(_mm_min_epu8(low, _mm_set1_epi8(9)), low);
+        count = _mm_adds_epu8(count, _mm_and_si128(digits, _mm_set1_epi8(1)));
+    }
+
+    count = _mm_sad_epu8(count, _mm_setzero_si128());
+
+    return (_mm_movemask_epi8(ats) ? MARTECH_PII_EMAIL : 0)
+           | ((_mm_extract_epi16(count, 0) + _mm_extract_epi16(count, 4)
+               >= MARTECH_PII_DIGITS_MIN)
+              ? (MARTECH_PII_ALL & ~MARTECH_PII_EMAIL) : 0);
+}
+
+#else
 
 unsigned
 martech_pii_may(const unsigned char *text, size_t len,
@@ -71,60 +135,13 @@ martech_pii_may(const unsigned char *text, size_t len,
     unsigned              digits, at;
     const unsigned char  *p, *end;
 
+    (void) limit;
+
     digits = 0;
     at = 0;
-    p = text;
     end = text + len;
 
-#ifdef __SSE2__
-    if (limit - p >= 16) {
-        size_t   left;
-        __m128i  bytes, low, part, ats, count;
-
-        /* 16 bytes of it from 16 - n on leave the first n of a block */
-
-        static const unsigned char  first[32] = {
-            255, 255, 255, 255, 255, 255, 255, 255,
-            255, 255, 255, 255, 255, 255, 255, 255
-        };
-
-        ats = _mm_setzero_si128();
-        count = _mm_setzero_si128();
-
-        for ( /* void */ ; p < end && limit - p >= 16; p += 16) {
-            bytes = _mm_loadu_si128((const __m128i *) p);
-            left = (size_t) (end - p);
-
-            if (left < 16) {
-                part = _mm_loadu_si128((const __m128i *) (first + 16 - left));
-                bytes = _mm_and_si128(bytes, part);
-            }
-
-            ats = _mm_or_si128(ats,
-                      _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('@')),
-                          _mm_or_si128(
-                              _mm_cmpeq_epi8(bytes, _mm_set1_epi8('%')),
-                              _mm_cmpeq_epi8(bytes,
-                                             _mm_set1_epi8((char) 0xef)))));
-
-            /* digits are what is below 10 after the subtraction, unsigned */
-
-            low = _mm_sub_epi8(bytes, _mm_set1_epi8('0'));
-            low = _mm_cmpeq_epi8(_mm_min_epu8(low, _mm_set1_epi8(9)), low);
-            count = _mm_adds_epu8(count,
-                                  _mm_and_si128(low, _mm_set1_epi8(1)));
-        }
-
-        at = (unsigned) _mm_movemask_epi8(ats);
-        count = _mm_sad_epu8(count, _mm_setzero_si128());
-        digits = (unsigned) (_mm_extract_epi16(count, 0)
-                             + _mm_extract_epi16(count, 4));
-    }
-#else
-    (void) limit;
-#endif
-
-    for ( /* void */ ; p < end; p++) {
+    for (p = text; p < end; p++) {
         at |= (*p == '@' || *p == '%' || *p == 0xef);
         digits += (unsigned) martech_pii_digit(*p);
     }
@@ -133,6 +150,8 @@ martech_pii_may(const unsigned char *text, size_t len,
            | ((digits >= MARTECH_PII_DIGITS_MIN)
               ? (MARTECH_PII_ALL & ~MARTECH_PII_EMAIL) : 0);
 }
+
+#endif
 
 
 int
@@ -241,29 +260,29 @@ martech_pii_at(const unsigned char *p, const unsigned char *end)
 static int
 martech_pii_uuid(const unsigned char *p, const unsigned char *end)
 {
-    unsigned       i;
-    unsigned char  c;
+    unsigned  i, digits;
 
-    if (end - p < MARTECH_PII_UUID || p[8] != '-') {
+    static const unsigned char  hex[256] = {
+        ['0'] = 1, ['1'] = 1, ['2'] = 1, ['3'] = 1, ['4'] = 1, ['5'] = 1,
+        ['6'] = 1, ['7'] = 1, ['8'] = 1, ['9'] = 1, ['a'] = 1, ['b'] = 1,
+        ['c'] = 1, ['d'] = 1, ['e'] = 1, ['f'] = 1, ['A'] = 1, ['B'] = 1,
+        ['C'] = 1, ['D'] = 1, ['E'] = 1, ['F'] = 1
+    };
+
+    if (end - p < MARTECH_PII_UUID || p[8] != '-' || p[13] != '-'
+        || p[18] != '-' || p[23] != '-')
+    {
         return 0;
     }
 
+    digits = 0;
+
     for (i = 0; i < MARTECH_PII_UUID; i++) {
+        digits += hex[p[i]];
+    }
 
-        if (i == 8 || i == 13 || i == 18 || i == 23) {
-
-            if (p[i] != '-') {
-                return 0;
-            }
-
-            continue;
-        }
-
-        c = p[i] | 0x20;
-
-        if (!martech_pii_digit(p[i]) && (c < 'a' || c > 'f')) {
-            return 0;
-        }
+    if (digits != MARTECH_PII_UUID - 4) {
+        return 0;
     }
 
     return end - p == MARTECH_PII_UUID
@@ -339,9 +358,9 @@ martech_pii_checked(unsigned patterns, unsigned hints,
 
     /* ids that begin with a letter have a second one, or are a NIE */
 
-    if (martech_pii_letter(*p)
-        && (end - p < 8 || (!martech_pii_letter(p[1])
-                            && ((*p | 0x20) < 'x' || (*p | 0x20) > 'z'))))
+    if (end - p < MARTECH_PII_CHECKED_MIN
+        || (martech_pii_letter(*p) && !martech_pii_letter(p[1])
+            && ((*p | 0x20) < 'x' || (*p | 0x20) > 'z')))
     {
         return 0;
     }
@@ -360,7 +379,9 @@ martech_pii_checked(unsigned patterns, unsigned hints,
         match->pattern = MARTECH_PII_CARD;
     }
 
-    if (n == 0 && (patterns & MARTECH_PII_NATIONAL) && word.count >= 8) {
+    if (n == 0 && (patterns & MARTECH_PII_NATIONAL)
+        && word.count >= MARTECH_PII_CHECKED_MIN)
+    {
         /* only ids of digits alone need a word that names them */
 
         n = martech_pii_national(&word,

@@ -14,6 +14,10 @@
 #define _MARTECH_PII_H_INCLUDED_
 
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "martech.h"
 
 
@@ -52,6 +56,47 @@ unsigned martech_pii_pattern(martech_str_t name);
  */
 unsigned martech_pii_may(const unsigned char *text, size_t len,
     const unsigned char *limit);
+
+#define MARTECH_PII_BLOCK  16
+
+
+/* The same of at most 16 bytes, where 16 can be read. */
+
+static inline unsigned
+martech_pii_block(const unsigned char *text, size_t len)
+{
+#ifdef __SSE2__
+    __m128i   bytes, low, at;
+    unsigned  digits, mask;
+
+    bytes = _mm_loadu_si128((const __m128i *) text);
+    mask = (1u << len) - 1;
+
+    at = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('@')),
+             _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('%')),
+                          _mm_cmpeq_epi8(bytes, _mm_set1_epi8((char) 0xef))));
+
+    /* digits are what is below 10 after the subtraction, unsigned */
+
+    low = _mm_sub_epi8(bytes, _mm_set1_epi8('0'));
+    low = _mm_cmpeq_epi8(_mm_min_epu8(low, _mm_set1_epi8(9)), low);
+
+    digits = (unsigned) _mm_movemask_epi8(low) & mask;
+
+    /* four of them away: is there a fifth? */
+
+    digits &= digits - 1;
+    digits &= digits - 1;
+    digits &= digits - 1;
+    digits &= digits - 1;
+
+    return (((unsigned) _mm_movemask_epi8(at) & mask) ? MARTECH_PII_EMAIL : 0)
+           | (digits ? (MARTECH_PII_ALL & ~MARTECH_PII_EMAIL) : 0);
+#else
+    return martech_pii_may(text, len, text + len);
+#endif
+}
+
 
 /*
  * The first match of some patterns at an offset or behind it.  Returns 1 if

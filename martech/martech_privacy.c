@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "martech_agent.h"
 #include "martech_ip.h"
 #include "martech_privacy_private.h"
 
@@ -487,7 +486,8 @@ martech_privacy_ready(const martech_privacy_t *privacy)
 
 void
 martech_privacy_facts(const martech_privacy_t *privacy,
-    martech_facts_t *facts, martech_privacy_facts_t *buf)
+    martech_agent_cache_t *agents, martech_facts_t *facts,
+    martech_privacy_facts_t *buf)
 {
     if (privacy->ip == MARTECH_REMOVE) {
         facts->ip.len = 0;
@@ -501,9 +501,8 @@ martech_privacy_facts(const martech_privacy_t *privacy,
         facts->user_agent.len = 0;
 
     } else if (privacy->agent == MARTECH_REDUCE) {
-        facts->user_agent.len = martech_agent_reduce(facts->user_agent,
-                                                     buf->agent);
-        facts->user_agent.data = buf->agent;
+        facts->user_agent = martech_agent_recall(agents, facts->user_agent,
+                                                 buf->agent);
     }
 }
 

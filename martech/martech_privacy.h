@@ -11,6 +11,7 @@
 #define _MARTECH_PRIVACY_H_INCLUDED_
 
 
+#include "martech_agent_cache.h"
 #include "martech.h"
 #include "martech_edit.h"
 #include "martech_event.h"
@@ -86,7 +87,8 @@ const char *martech_privacy_ready(const martech_privacy_t *privacy);
 
 /*
  * Facts of the request as they may be stored: address and user agent are kept,
- * reduced (into buf, which lives as long as facts) or made empty.
+ * reduced (into buf, which lives as long as facts) or made empty.  With a cache
+ * (or NULL) the user agent may be the cache's, good until the next call.
  */
 typedef struct {
     unsigned char  ip[64];
@@ -94,7 +96,8 @@ typedef struct {
 } martech_privacy_facts_t;
 
 void martech_privacy_facts(const martech_privacy_t *privacy,
-    martech_facts_t *facts, martech_privacy_facts_t *buf);
+    martech_agent_cache_t *agents, martech_facts_t *facts,
+    martech_privacy_facts_t *buf);
 
 /*
  * Finds what must be changed of a checked event, members of the batch's own

@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "martech_field.h"
 #include "martech_privacy_private.h"
 
 
@@ -21,28 +22,34 @@ static unsigned martech_privacy_word(martech_str_t name);
 
 
 martech_privacy_name_t *
-martech_privacy_look(martech_privacy_work_t *w, uint32_t node,
-    const martech_privacy_key_t *key)
+martech_privacy_look(martech_privacy_work_t *w, uint32_t node)
 {
-    unsigned                    i;
+    size_t                      len;
+    unsigned                    i, slot;
+    martech_word_t              word;
     const unsigned char        *p;
     martech_privacy_cached_t   *cached, *free;
     const martech_json_node_t  *member;
 
     member = &w->tape->nodes[node];
     p = w->tape->text + member->key;
+    len = member->key_len;
 
-    if (key->len == 0 || key->len > MARTECH_PRIVACY_CACHED) {
+    if (len == 0 || len > MARTECH_PRIVACY_CACHED) {
         martech_privacy_learn(w, node, &w->spare);
         return &w->spare;
     }
 
+    word = martech_word(p, len);
+    slot = martech_privacy_slot(word, len);
     free = NULL;
 
     for (i = 0; i < MARTECH_PRIVACY_WAYS; i++) {
-        cached = &w->privacy->cache[key->slot ^ i];
+        cached = &w->privacy->cache[slot ^ i];
 
-        if (martech_privacy_key_is(cached, key, p)) {
+        if (cached->len == len
+            && martech_word_same(cached->word, cached->text, word, p, len))
+        {
             return &cached->name;
         }
 
@@ -57,14 +64,13 @@ martech_privacy_look(martech_privacy_work_t *w, uint32_t node,
     cached = free;
 
     if (cached == NULL) {
-        cached = &w->privacy->cache[key->slot ^ (w->privacy->turn++
-                                                 % MARTECH_PRIVACY_WAYS)];
+        cached = &w->privacy->cache[slot ^ (w->privacy->turn++
+                                            % MARTECH_PRIVACY_WAYS)];
     }
 
-    cached->head = key->head;
-    cached->tail = key->tail;
-    cached->len = (uint32_t) key->len;
-    memcpy(cached->text, p, key->len);
+    cached->word = word;
+    cached->len = (uint32_t) len;
+    memcpy(cached->text, p, len);
 
     martech_privacy_learn(w, node, &cached->name);
 
@@ -116,6 +122,7 @@ martech_privacy_learn(martech_privacy_work_t *w, uint32_t node,
 
     memset(known, 0, sizeof(martech_privacy_name_t));
     known->how = MARTECH_REDACT_NOT;
+    known->field = (uint8_t) martech_field(w->tape, &w->tape->nodes[node]);
 
     if (!martech_privacy_name_text(w->tape, node, buf, &name)) {
 
@@ -227,21 +234,17 @@ martech_privacy_word(martech_str_t name)
 }
 
 
-unsigned
-martech_privacy_hints(martech_privacy_work_t *w, uint32_t node,
+void
+martech_privacy_hint(martech_privacy_work_t *w, uint32_t node,
     martech_privacy_name_t *name)
 {
     martech_str_t  text;
     unsigned char  buf[MARTECH_PRIVACY_NAME_MAX];
 
-    if (!name->hints_known) {
-        (void) martech_privacy_name_text(w->tape, node, buf, &text);
+    (void) martech_privacy_name_text(w->tape, node, buf, &text);
 
-        name->hints = (uint8_t) martech_pii_hints(text);
-        name->hints_known = 1;
-    }
-
-    return name->hints;
+    name->hints = (uint8_t) martech_pii_hints(text);
+    name->hints_known = 1;
 }
 
 

@@ -17,10 +17,12 @@
 #include "martech_privacy.h"
 #include "martech_regex.h"
 #include "martech_url.h"
+#include "martech_word.h"
 
 
 #define MARTECH_PRIVACY_SCRATCH   131072 /* bytes of a string, un-escaped */
-#define MARTECH_PRIVACY_CACHE     1024   /* names, a power of two */
+#define MARTECH_PRIVACY_CACHE_BITS  10
+#define MARTECH_PRIVACY_CACHE     (1 << MARTECH_PRIVACY_CACHE_BITS)  /* names */
 #define MARTECH_PRIVACY_WAYS      4      /* places of a name in it */
 #define MARTECH_PRIVACY_CACHED    64     /* bytes of a name in the cache */
 #define MARTECH_PRIVACY_NAME_MAX  1024   /* bytes of an escaped name */
@@ -94,6 +96,7 @@ typedef struct {
     uint8_t   how;                       /* of the rules, or NOT */
     uint8_t   word;
     uint8_t   hints;                     /* of martech_pii.h */
+    uint8_t   field;                     /* of martech_field.h */
     unsigned  hints_known:1;
     unsigned  person_known:1;
     unsigned  person:1;                  /* an anonymous event lacks it */
@@ -101,10 +104,8 @@ typedef struct {
 } martech_privacy_name_t;
 
 
-/* Short names are told by their bytes in head and tail alone. */
 typedef struct {
-    uint64_t                head;
-    uint64_t                tail;
+    martech_word_t          word;
     uint32_t                len;         /* 0: free */
     martech_privacy_name_t  name;
     unsigned char           text[MARTECH_PRIVACY_CACHED];
@@ -168,6 +169,8 @@ typedef struct {
     martech_privacy_secrets_t   *secrets;    /* of an anonymous one, or NULL */
     martech_url_rules_t         *url;
     unsigned                     patterns;
+    unsigned                     usual:1;    /* neither secrets nor
+                                                expressions are looked for */
     unsigned                     visits;
     unsigned                     nmarks;
     unsigned                     mark;       /* the next one */
@@ -201,6 +204,10 @@ martech_redact_rank(unsigned how)
 static inline uint8_t
 martech_redact_worse(unsigned a, unsigned b)
 {
+    if (a == b) {
+        return (uint8_t) a;
+    }
+
     return (uint8_t) ((martech_redact_rank(a) >= martech_redact_rank(b)) ? a
                                                                          : b);
 }
@@ -220,30 +227,27 @@ martech_privacy_scratch(const martech_privacy_t *privacy, unsigned number)
 int martech_privacy_name_text(const martech_json_tape_t *tape, uint32_t node,
     unsigned char *buf, martech_str_t *name);
 
-/* The bytes of a name as numbers, and its place in the cache. */
-typedef struct {
-    uint64_t  head;
-    uint64_t  tail;
-    size_t    len;
-    unsigned  slot;
-} martech_privacy_key_t;
+/*
+ * The place of a name in the cache; its other ones are near.  Cheaper than
+ * martech_word_hash(): names that share a place cost time, never memory.
+ */
 
-
-/* Names of up to 16 bytes are told by head, tail and length. */
-
-static inline int
-martech_privacy_key_is(const martech_privacy_cached_t *cached,
-    const martech_privacy_key_t *key, const unsigned char *text)
+static inline unsigned
+martech_privacy_slot(martech_word_t word, size_t len)
 {
-    return cached->head == key->head && cached->tail == key->tail
-           && cached->len == key->len
-           && (key->len <= 16 || memcmp(cached->text, text, key->len) == 0);
+    uint64_t  mixed;
+
+    mixed = word.head + (word.tail << 9 | word.tail >> 55) + len;
+
+    return (unsigned) ((mixed * 0x9e3779b97f4a7c15ULL)
+                       >> (64 - MARTECH_PRIVACY_CACHE_BITS));
 }
 
 
-/* The rest of martech_privacy_known(): a name that is not in its place. */
+/* The rest of martech_privacy_known(): a name that is long, or not in its
+   place. */
 martech_privacy_name_t *martech_privacy_look(martech_privacy_work_t *w,
-    uint32_t node, const martech_privacy_key_t *key);
+    uint32_t node);
 
 
 /*
@@ -254,50 +258,43 @@ martech_privacy_name_t *martech_privacy_look(martech_privacy_work_t *w,
 static inline martech_privacy_name_t *
 martech_privacy_known(martech_privacy_work_t *w, uint32_t node)
 {
-    uint32_t                    a, b;
-    const unsigned char        *p;
-    martech_privacy_key_t       key;
-    martech_privacy_cached_t   *cached;
-    const martech_json_node_t  *member;
+    size_t                     len;
+    martech_word_t             word;
+    martech_privacy_cached_t  *cached;
 
-    member = &w->tape->nodes[node];
+    len = w->tape->nodes[node].key_len;
+    word = martech_word(w->tape->text + w->tape->nodes[node].key, len);
 
-    p = w->tape->text + member->key;
-    key.len = member->key_len;
-    key.head = 0;
-    key.tail = 0;
+    cached = &w->privacy->cache[martech_privacy_slot(word, len)];
 
-    if (key.len > 8) {
-        memcpy(&key.head, p, 8);
-        memcpy(&key.tail, p + key.len - 8, 8);
-
-    } else if (key.len > 3) {
-        memcpy(&a, p, 4);
-        memcpy(&b, p + key.len - 4, 4);
-        key.head = (uint64_t) b << 32 | a;
-
-    } else if (key.len > 0) {
-        key.head = (uint64_t) p[0] << 16 | (uint64_t) p[key.len / 2] << 8
-                   | p[key.len - 1];
-    }
-
-    key.slot = (unsigned) (((key.head ^ (key.tail * 0x9e3779b97f4a7c15ULL)
-                             ^ key.len) * 0xff51afd7ed558ccdULL) >> 40)
-               & (MARTECH_PRIVACY_CACHE - 1);
-
-    cached = &w->privacy->cache[key.slot];
-
-    if (key.len > 0 && martech_privacy_key_is(cached, &key, p)) {
+    if (cached->word.head == word.head && cached->word.tail == word.tail
+        && cached->len == len && len - 1 < MARTECH_WORD_WHOLE)
+    {
         return &cached->name;
     }
 
-    return martech_privacy_look(w, node, &key);
+    return martech_privacy_look(w, node);
 }
 
 
-/* The hints of its name; 1 if an anonymous event lacks the member. */
-unsigned martech_privacy_hints(martech_privacy_work_t *w, uint32_t node,
+/* Sets the hints of a name. */
+void martech_privacy_hint(martech_privacy_work_t *w, uint32_t node,
     martech_privacy_name_t *name);
+
+
+static inline unsigned
+martech_privacy_hints(martech_privacy_work_t *w, uint32_t node,
+    martech_privacy_name_t *name)
+{
+    if (!name->hints_known) {
+        martech_privacy_hint(w, node, name);
+    }
+
+    return name->hints;
+}
+
+
+/* 1 if an anonymous event lacks the member. */
 int martech_privacy_person(martech_privacy_work_t *w, uint32_t node,
     martech_privacy_name_t *name);
 

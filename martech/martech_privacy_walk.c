@@ -15,6 +15,10 @@
 #include "martech_privacy_private.h"
 
 
+/* digits that any number of a person has */
+#define MARTECH_PRIVACY_NUMBER_MIN  6
+
+
 static void martech_privacy_work(martech_privacy_work_t *w,
     const martech_privacy_t *privacy, const martech_event_t *ev,
     martech_edits_t *edits);
@@ -24,8 +28,6 @@ static void martech_privacy_walk(martech_privacy_work_t *w, uint32_t parent,
     unsigned zone, unsigned hints);
 static int martech_privacy_leads(martech_privacy_work_t *w, uint32_t parent,
     uint32_t node, martech_privacy_name_t *name, unsigned zone);
-static unsigned martech_privacy_marked(martech_privacy_work_t *w,
-    uint32_t node);
 static void martech_privacy_value_of(martech_privacy_work_t *w,
     uint32_t node, martech_privacy_name_t *name, unsigned zone,
     unsigned hints);
@@ -47,6 +49,7 @@ martech_privacy_edit(const martech_privacy_t *privacy,
     martech_privacy_work(&w, privacy, ev, edits);
 
     w.patterns = privacy->patterns;
+    w.usual = (privacy->nvalues == 0);
     w.url = privacy->scrub ? &w.privacy->url : NULL;
 
     martech_privacy_marks(&w, personal, npersonal, privacy->personal);
@@ -96,6 +99,7 @@ martech_privacy_work(martech_privacy_work_t *w,
     w->edits = edits;
     w->secrets = NULL;
     w->url = NULL;
+    w->usual = 0;
     w->mark = 0;
     w->nmarks = 0;
 }
@@ -104,16 +108,15 @@ martech_privacy_work(martech_privacy_work_t *w,
 static void
 martech_privacy_event(martech_privacy_work_t *w)
 {
-    uint32_t                    i;
+    uint32_t                    i, end;
     const martech_batch_t      *batch;
     const martech_json_node_t  *nodes;
 
     nodes = w->tape->nodes;
     batch = w->ev->batch;
+    end = nodes[w->ev->node].next;
 
-    for (i = w->ev->node + 1; i < nodes[w->ev->node].next && !w->edits->full;
-         i = nodes[i].next)
-    {
+    for (i = w->ev->node + 1; i < end && !w->edits->full; i = nodes[i].next) {
         martech_privacy_top(w, i);
     }
 
@@ -160,6 +163,61 @@ martech_privacy_may(const martech_privacy_work_t *w, uint32_t node,
 }
 
 
+/* What pointers ask of a node, or NOT.  Nodes come in order. */
+
+static inline unsigned
+martech_privacy_marked(martech_privacy_work_t *w, uint32_t node)
+{
+    unsigned  how;
+
+    how = MARTECH_REDACT_NOT;
+
+    while (w->mark < w->nmarks && w->marks[w->mark].node <= node) {
+
+        if (w->marks[w->mark].node == node) {
+            how = martech_redact_worse(how, w->marks[w->mark].how);
+        }
+
+        w->mark++;
+    }
+
+    return how;
+}
+
+
+/*
+ * 1 if it is clear at a glance that nothing is to be done about a plain value,
+ * as it is of most: it is short, and nothing of a pattern is in it.
+ */
+
+static inline int
+martech_privacy_quiet(const martech_privacy_work_t *w,
+    const martech_json_node_t *value, const martech_privacy_name_t *name)
+{
+    size_t                from;
+    const unsigned char  *text;
+
+    if (!w->usual) {
+        return 0;
+    }
+
+    if (value->kind != MARTECH_JSON_STRING) {
+        return value->kind != MARTECH_JSON_NUMBER
+               || value->len < MARTECH_PRIVACY_NUMBER_MIN;
+    }
+
+    from = value->value;
+    text = w->tape->text + from;
+
+    return value->len <= MARTECH_PII_BLOCK
+           && from + MARTECH_PII_BLOCK <= w->tape->len
+           && !(value->flags & MARTECH_JSON_VALUE_ESCAPED)
+           && (*text | 0x20) != 'h'
+           && (name == NULL || name->word < MARTECH_WORD_URL)
+           && martech_pii_block(text, value->len) == 0;
+}
+
+
 /* A member of the event itself. */
 
 static void
@@ -168,7 +226,8 @@ martech_privacy_top(martech_privacy_work_t *w, uint32_t node)
     unsigned                 f, how, zone, patterns;
     martech_privacy_name_t  *name;
 
-    f = martech_field(w->tape, &w->tape->nodes[node]);
+    name = martech_privacy_known(w, node);
+    f = name->field;
     patterns = w->patterns;
     zone = MARTECH_ZONE_DEEP;
 
@@ -226,7 +285,6 @@ martech_privacy_top(martech_privacy_work_t *w, uint32_t node)
         }
     }
 
-    name = martech_privacy_known(w, node);
     how = martech_redact_worse(martech_privacy_marked(w, node), name->how);
 
     if (how != MARTECH_REDACT_NOT) {
@@ -240,7 +298,10 @@ martech_privacy_top(martech_privacy_work_t *w, uint32_t node)
     }
 
     if (patterns == w->patterns) {
-        martech_privacy_value_of(w, node, name, MARTECH_ZONE_PAGE, 0);
+
+        if (!martech_privacy_quiet(w, &w->tape->nodes[node], name)) {
+            martech_privacy_value_of(w, node, name, MARTECH_ZONE_PAGE, 0);
+        }
 
     } else if (w->tape->nodes[node].kind == MARTECH_JSON_STRING) {
         patterns = martech_privacy_may(w, node, patterns);
@@ -257,19 +318,19 @@ martech_privacy_walk(martech_privacy_work_t *w, uint32_t parent,
     unsigned zone, unsigned hints)
 {
     unsigned                    how, inner;
-    uint32_t                    i;
+    uint32_t                    i, end;
     martech_privacy_name_t     *name;
-    const martech_json_node_t  *nodes;
+    const martech_json_node_t  *nodes, *member;
 
     nodes = w->tape->nodes;
+    end = nodes[parent].next;
     name = NULL;
 
-    for (i = parent + 1; i < nodes[parent].next && !w->edits->full;
-         i = nodes[i].next)
-    {
+    for (i = parent + 1; i < end && !w->edits->full; i = nodes[i].next) {
+        member = &nodes[i];
         how = martech_privacy_marked(w, i);
 
-        if (nodes[i].key) {
+        if (member->key) {
             name = martech_privacy_known(w, i);
             how = martech_redact_worse(how, name->how);
 
@@ -289,9 +350,12 @@ martech_privacy_walk(martech_privacy_work_t *w, uint32_t parent,
             continue;
         }
 
-        if (nodes[i].kind < MARTECH_JSON_ARRAY) {
-            martech_privacy_value_of(w, i, nodes[i].key ? name : NULL, zone,
-                                     hints);
+        if (member->kind < MARTECH_JSON_ARRAY) {
+
+            if (!martech_privacy_quiet(w, member, name)) {
+                martech_privacy_value_of(w, i, name, zone, hints);
+            }
+
             continue;
         }
 
@@ -307,7 +371,7 @@ martech_privacy_walk(martech_privacy_work_t *w, uint32_t parent,
         }
 
         martech_privacy_walk(w, i, inner,
-                             (nodes[i].key && w->patterns)
+                             (member->key && w->patterns)
                              ? martech_privacy_hints(w, i, name) : hints);
     }
 }
@@ -337,29 +401,7 @@ martech_privacy_leads(martech_privacy_work_t *w, uint32_t parent,
 }
 
 
-/* What pointers ask of a node, or NOT.  Nodes come in order. */
-
-static unsigned
-martech_privacy_marked(martech_privacy_work_t *w, uint32_t node)
-{
-    unsigned  how;
-
-    how = MARTECH_REDACT_NOT;
-
-    while (w->mark < w->nmarks && w->marks[w->mark].node <= node) {
-
-        if (w->marks[w->mark].node == node) {
-            how = martech_redact_worse(how, w->marks[w->mark].how);
-        }
-
-        w->mark++;
-    }
-
-    return how;
-}
-
-
-/* A plain value: most have nothing to look for, and are left at once. */
+/* A plain value that has to be looked at. */
 
 static void
 martech_privacy_value_of(martech_privacy_work_t *w, uint32_t node,
@@ -373,7 +415,9 @@ martech_privacy_value_of(martech_privacy_work_t *w, uint32_t node,
 
     if (value->kind == MARTECH_JSON_NUMBER) {
 
-        if ((value->len >= 6 && w->patterns) || w->secrets) {
+        if ((value->len >= MARTECH_PRIVACY_NUMBER_MIN && w->patterns)
+            || w->secrets)
+        {
 
             if (name != NULL) {
                 hints |= martech_privacy_hints(w, node, name);

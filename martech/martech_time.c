@@ -215,11 +215,17 @@ martech_time_days(int year, int month, int day)
 }
 
 
-static void
+static inline void
 martech_time_put2(unsigned char *out, int value)
 {
-    out[0] = (unsigned char) ('0' + value / 10);
-    out[1] = (unsigned char) ('0' + value % 10);
+    static const char  pairs[] =
+        "00010203040506070809" "10111213141516171819"
+        "20212223242526272829" "30313233343536373839"
+        "40414243444546474849" "50515253545556575859"
+        "60616263646566676869" "70717273747576777879"
+        "80818283848586878889" "90919293949596979899";
+
+    memcpy(out, pairs + 2 * value, 2);
 }
 
 

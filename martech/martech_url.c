@@ -17,14 +17,29 @@
                                             the rest is searched encoded */
 
 
+#define MARTECH_URL_SLASH      0x01
+#define MARTECH_URL_BACKSLASH  0x02
+#define MARTECH_URL_QUERY      0x04
+#define MARTECH_URL_HASH       0x08
+#define MARTECH_URL_AND        0x10
+#define MARTECH_URL_SEMICOLON  0x20
+#define MARTECH_URL_EQUALS     0x40
+
+#define MARTECH_URL_PATH_ENDS  (MARTECH_URL_QUERY | MARTECH_URL_HASH)
+#define MARTECH_URL_HOST_ENDS  (MARTECH_URL_SLASH | MARTECH_URL_PATH_ENDS)
+#define MARTECH_URL_JOINTS     (MARTECH_URL_AND | MARTECH_URL_SEMICOLON)
+
+
 static unsigned char *martech_url_path(const martech_url_rules_t *rules,
     martech_str_t path, unsigned char *out);
 static unsigned char *martech_url_params(const martech_url_rules_t *rules,
     martech_str_t params, unsigned char *out);
 static int martech_url_param_goes(const martech_url_rules_t *rules,
     martech_str_t param);
-static int martech_url_name(const martech_url_rules_t *rules,
-    martech_str_t text);
+static martech_str_t martech_url_read(martech_str_t text,
+    unsigned char buf[MARTECH_URL_NAME_MAX]);
+static int martech_url_named(const martech_url_rules_t *rules,
+    martech_str_t name);
 static int martech_url_name_goes(const martech_url_rules_t *rules,
     martech_str_t name);
 static int martech_url_inner(const martech_url_rules_t *rules,
@@ -34,6 +49,17 @@ static int martech_url_inner_goes(const martech_url_rules_t *rules,
 static int martech_url_value_goes(martech_str_t value, int again);
 static unsigned char *martech_url_fragment(const martech_url_rules_t *rules,
     martech_str_t fragment, unsigned char *out);
+
+
+static const unsigned char  martech_url_stops[256] = {
+    ['/'] = MARTECH_URL_SLASH,
+    ['\\'] = MARTECH_URL_BACKSLASH,
+    ['?'] = MARTECH_URL_QUERY,
+    ['#'] = MARTECH_URL_HASH,
+    ['&'] = MARTECH_URL_AND,
+    [';'] = MARTECH_URL_SEMICOLON,
+    ['='] = MARTECH_URL_EQUALS
+};
 
 
 static martech_str_t
@@ -61,26 +87,13 @@ martech_url_copy(unsigned char *out, const unsigned char *from,
 }
 
 
-/* The first of up to four characters, or the end. */
+/* The first of some characters that part a URL, or the end. */
 
 static inline const unsigned char *
 martech_url_until(const unsigned char *p, const unsigned char *end,
-    const char *stop)
+    unsigned stops)
 {
-    unsigned char         a, b, c, d;
-    const unsigned char  *found;
-
-    if (stop[1] == '\0') {
-        found = (p < end) ? memchr(p, *stop, (size_t) (end - p)) : NULL;
-        return found ? found : end;
-    }
-
-    a = (unsigned char) stop[0];
-    b = stop[1] ? (unsigned char) stop[1] : a;
-    c = stop[1] && stop[2] ? (unsigned char) stop[2] : a;
-    d = stop[1] && stop[2] && stop[3] ? (unsigned char) stop[3] : a;
-
-    while (p < end && *p != a && *p != b && *p != c && *p != d) {
+    while (p < end && !(martech_url_stops[*p] & stops)) {
         p++;
     }
 
@@ -148,7 +161,7 @@ martech_url_scrub(const martech_url_rules_t *rules, int query,
         }
 
         mark = o;
-        stop = martech_url_until(p, end, "#");
+        stop = martech_url_until(p, end, MARTECH_URL_HASH);
         o = martech_url_params(rules, martech_url_part(p, stop), o);
 
         if (o == mark) {
@@ -161,7 +174,7 @@ martech_url_scrub(const martech_url_rules_t *rules, int query,
 
     /* the scheme may be left out, the host not behind "//" */
 
-    stop = martech_url_until(p, end, "/?#");
+    stop = martech_url_until(p, end, MARTECH_URL_HOST_ENDS);
 
     if (stop > p && stop[-1] == ':' && end - stop >= 2) {
         p = stop;
@@ -171,7 +184,8 @@ martech_url_scrub(const martech_url_rules_t *rules, int query,
         p += 2;
         o = martech_url_copy(o, text.data, p);
 
-        stop = martech_url_until(p, end, "/?#\\");
+        stop = martech_url_until(p, end, MARTECH_URL_HOST_ENDS
+                                         | MARTECH_URL_BACKSLASH);
 
         for (at = stop; at > p && at[-1] != '@'; at--) { /* void */ }
 
@@ -183,12 +197,12 @@ martech_url_scrub(const martech_url_rules_t *rules, int query,
         p = text.data;
     }
 
-    stop = martech_url_until(p, end, "?#");
+    stop = martech_url_until(p, end, MARTECH_URL_PATH_ENDS);
     o = martech_url_path(rules, martech_url_part(p, stop), o);
     p = stop;
 
     if (p < end && *p == '?') {
-        stop = martech_url_until(p, end, "#");
+        stop = martech_url_until(p, end, MARTECH_URL_HASH);
 
         *o++ = '?';
         mark = o;
@@ -223,7 +237,8 @@ martech_url_path(const martech_url_rules_t *rules, martech_str_t path,
     end = p + path.len;
 
     while (p < end) {
-        stop = martech_url_until(p + 1, end, "/;");
+        stop = martech_url_until(p + 1, end,
+                                 MARTECH_URL_SLASH | MARTECH_URL_SEMICOLON);
         param = martech_url_part(p + 1, stop);
 
         if (*p != ';' || !martech_url_param_goes(rules, param)) {
@@ -269,7 +284,7 @@ martech_url_params(const martech_url_rules_t *rules, martech_str_t params,
     end = p + params.len;
 
     while (p < end) {
-        stop = martech_url_until(p, end, "&;");
+        stop = martech_url_until(p, end, MARTECH_URL_JOINTS);
         param = martech_url_part(p, stop);
 
         if (param.len > 0 && !martech_url_param_goes(rules, param)) {
@@ -301,33 +316,31 @@ martech_url_param_goes(const martech_url_rules_t *rules, martech_str_t param)
     const unsigned char  *p, *end;
 
     end = param.data + param.len;
-    p = martech_url_until(param.data, end, "=");
+    p = martech_url_until(param.data, end, MARTECH_URL_EQUALS);
 
     name = martech_url_part(param.data, p);
     value = martech_url_part((p < end) ? p + 1 : p, end);
 
-    if (martech_url_name(rules, name)) {
+    name = martech_url_read(name, buf);
+
+    if (martech_url_named(rules, name)) {
         return 1;
     }
-
-    name.len = martech_url_decode(name, buf, sizeof(buf));
-    name.data = buf;
 
     return martech_url_value_goes(name, 0) || martech_url_value_goes(value, 1)
            || martech_url_inner(rules, value);
 }
 
 
-/* 1 if a parameter goes by its name, as it stands in the URL. */
+/* The name of a parameter, decoded and in lower case. */
 
-static int
-martech_url_name(const martech_url_rules_t *rules, martech_str_t text)
+static martech_str_t
+martech_url_read(martech_str_t text, unsigned char buf[MARTECH_URL_NAME_MAX])
 {
     size_t         n;
     martech_str_t  name;
-    unsigned char  buf[MARTECH_URL_NAME_MAX];
 
-    name.len = martech_url_decode(text, buf, sizeof(buf));
+    name.len = martech_url_decode(text, buf, MARTECH_URL_NAME_MAX);
     name.data = buf;
 
     for (n = 0; n < name.len; n++) {
@@ -337,6 +350,15 @@ martech_url_name(const martech_url_rules_t *rules, martech_str_t text)
         }
     }
 
+    return name;
+}
+
+
+/* 1 if a parameter of that name goes. */
+
+static int
+martech_url_named(const martech_url_rules_t *rules, martech_str_t name)
+{
     if (rules->campaign) {
         return name.len < 5 || memcmp(name.data, "utm_", 4) != 0;
     }
@@ -377,18 +399,24 @@ martech_url_inner(const martech_url_rules_t *rules, martech_str_t value)
 static int
 martech_url_inner_goes(const martech_url_rules_t *rules, martech_str_t text)
 {
+    unsigned char         buf[MARTECH_URL_NAME_MAX];
     const unsigned char  *p, *end, *stop, *name;
 
     end = text.data + text.len;
 
-    for (p = martech_url_until(text.data, end, "?#"); p < end; p = stop) {
+    for (p = martech_url_until(text.data, end, MARTECH_URL_PATH_ENDS);
+         p < end;
+         p = stop)
+    {
         p++;
 
-        stop = martech_url_until(p, end, "&;?#");
-        name = martech_url_until(p, stop, "=");
+        stop = martech_url_until(p, end, MARTECH_URL_JOINTS
+                                         | MARTECH_URL_PATH_ENDS);
+        name = martech_url_until(p, stop, MARTECH_URL_EQUALS);
 
         if (name < stop
-            && martech_url_name(rules, martech_url_part(p, name)))
+            && martech_url_named(rules, martech_url_read(
+                                            martech_url_part(p, name), buf)))
         {
             return 1;
         }
@@ -469,7 +497,7 @@ martech_url_fragment(const martech_url_rules_t *rules, martech_str_t fragment,
 {
     unsigned char        *start, *mark;
     martech_pii_match_t   match;
-    const unsigned char  *p, *end;
+    const unsigned char  *p, *end, *stop;
 
     if (fragment.len == 0 || rules->campaign) {
         return out;
@@ -494,11 +522,9 @@ martech_url_fragment(const martech_url_rules_t *rules, martech_str_t fragment,
     mark = out;
 
     if (memchr(p, '?', (size_t) (end - p)) != NULL) {
-        out = martech_url_path(rules,
-                               martech_url_part(p, martech_url_until(p, end,
-                                                                     "?")),
-                               out);
-        p = martech_url_until(p, end, "?") + 1;
+        stop = martech_url_until(p, end, MARTECH_URL_QUERY);
+        out = martech_url_path(rules, martech_url_part(p, stop), out);
+        p = stop + 1;
         *out++ = '?';
         mark = out;
     }
@@ -535,17 +561,18 @@ martech_url_decode(martech_str_t src, unsigned char *out, size_t size)
 
     for (n = 0; p < end && n < size; n++) {
 
-        if (*p == '%' && end - p >= 3 && martech_url_hex(p[1]) >= 0
-            && martech_url_hex(p[2]) >= 0)
+
+        if (*p != '%' || end - p < 3 || martech_url_hex(p[1]) < 0
+            || martech_url_hex(p[2]) < 0)
         {
-            out[n] = (unsigned char) (martech_url_hex(p[1]) * 16
-                                      + martech_url_hex(p[2]));
-            p += 3;
+            out[n] = (*p == '+') ? ' ' : *p;
+            p++;
             continue;
         }
 
-        out[n] = (*p == '+') ? ' ' : *p;
-        p++;
+        out[n] = (unsigned char) (martech_url_hex(p[1]) * 16
+                                  + martech_url_hex(p[2]));
+        p += 3;
     }
 
     return n;

@@ -431,6 +431,7 @@ struct ngx_http_martech_worker_s {
     uint64_t                         random[2];    /* state, see event */
     ngx_http_martech_scratch_t      *scratch;      /* for one event */
     martech_consent_cache_t         *consents;     /* read of late */
+    martech_agent_cache_t           *agents;       /* reduced of late */
 
     ngx_http_martech_node_t         *nodes;
     ngx_uint_t                       nnodes;       /* places in nodes */
@@ -811,8 +812,10 @@ char *ngx_http_martech_consent_category(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_martech_consent_merge(ngx_conf_t *cf,
     ngx_http_martech_loc_conf_t *prev, ngx_http_martech_loc_conf_t *conf);
 
-/* consent: what a worker keeps of signals that it has read. */
+/* consent, privacy: what a worker keeps of signals that it has read, and of
+   user agents. */
 ngx_int_t ngx_http_martech_consent_init(ngx_http_martech_worker_t *worker);
+ngx_int_t ngx_http_martech_privacy_init(ngx_http_martech_worker_t *worker);
 
 /*
  * consent: reads the signals of a request and sets ctx->consent, if consent is

@@ -21,6 +21,7 @@ static martech_rc_t ngx_http_martech_collect_scan(
     ngx_http_martech_collect_t *mc, ngx_str_t *body);
 static ngx_uint_t ngx_http_martech_collect_key(ngx_http_martech_collect_t *mc);
 static void ngx_http_martech_collect_facts(ngx_http_martech_collect_t *mc);
+static void ngx_http_martech_collect_hex(u_char *out, uint32_t bits);
 static void ngx_http_martech_collect_request_id(
     ngx_http_martech_collect_t *mc);
 static void ngx_http_martech_collect_trace(ngx_http_martech_collect_t *mc);
@@ -302,17 +303,34 @@ ngx_http_martech_collect_facts(ngx_http_martech_collect_t *mc)
 }
 
 
+/* Eight hex digits of random bits, all at once: a byte for each digit, and
+   what is above 9 is moved on to the letters. */
+
+static void
+ngx_http_martech_collect_hex(u_char *out, uint32_t bits)
+{
+    uint64_t  digits, letters;
+
+    digits = bits;
+    digits = (digits | digits << 16) & 0x0000ffff0000ffffULL;
+    digits = (digits | digits << 8) & 0x00ff00ff00ff00ffULL;
+    digits = (digits | digits << 4) & 0x0f0f0f0f0f0f0f0fULL;
+
+    letters = (digits + 0x0606060606060606ULL) >> 4 & 0x0101010101010101ULL;
+    digits += 0x3030303030303030ULL + letters * ('a' - '0' - 10);
+
+    ngx_memcpy(out, &digits, sizeof(digits));
+}
+
+
 /* NGINX's $request_id where it is used, so that logs and events agree. */
 
 static void
 ngx_http_martech_collect_request_id(ngx_http_martech_collect_t *mc)
 {
     uint64_t                    n;
-    ngx_uint_t                  i;
     martech_str_t              *id;
     ngx_http_variable_value_t  *vv;
-
-    static const u_char  hex[] = "0123456789abcdef";
 
     id = &mc->facts.request_id;
 
@@ -327,17 +345,13 @@ ngx_http_martech_collect_request_id(ngx_http_martech_collect_t *mc)
         return;
     }
 
-    n = 0;
+    n = ngx_http_martech_event_random(mc->worker);
+    ngx_http_martech_collect_hex(mc->request_id, (uint32_t) n);
+    ngx_http_martech_collect_hex(mc->request_id + 8, (uint32_t) (n >> 32));
 
-    for (i = 0; i < sizeof(mc->request_id); i++) {
-
-        if (i % 16 == 0) {
-            n = ngx_http_martech_event_random(mc->worker);
-        }
-
-        mc->request_id[i] = hex[n & 0x0f];
-        n >>= 4;
-    }
+    n = ngx_http_martech_event_random(mc->worker);
+    ngx_http_martech_collect_hex(mc->request_id + 16, (uint32_t) n);
+    ngx_http_martech_collect_hex(mc->request_id + 24, (uint32_t) (n >> 32));
 
     id->data = mc->request_id;
     id->len = sizeof(mc->request_id);

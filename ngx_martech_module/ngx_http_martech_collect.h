@@ -94,6 +94,10 @@ ngx_int_t ngx_http_martech_event(ngx_http_martech_collect_t *mc,
 ngx_int_t ngx_http_martech_event_init(ngx_http_martech_worker_t *worker);
 uint64_t ngx_http_martech_event_random(ngx_http_martech_worker_t *worker);
 
+/* the key of a cache, size bytes that nobody else knows */
+void ngx_http_martech_event_key(ngx_http_martech_worker_t *worker,
+    uint64_t *key, size_t size);
+
 /* consent: decides for an event, of which only node is known to be sound. */
 void ngx_http_martech_consent_event(ngx_http_martech_collect_t *mc,
     ngx_http_martech_item_t *item);

@@ -11,7 +11,6 @@
 
 
 #include "ngx_http_martech_collect.h"
-#include <sys/random.h>
 
 
 /* Headers of one name that are read; each further one is a walk over all. */
@@ -44,7 +43,6 @@ static ngx_uint_t ngx_http_martech_consent_context(
 ngx_int_t
 ngx_http_martech_consent_init(ngx_http_martech_worker_t *worker)
 {
-    size_t                    i;
     martech_consent_cache_t  *cache;
 
     cache = ngx_calloc(sizeof(martech_consent_cache_t), worker->log);
@@ -54,16 +52,7 @@ ngx_http_martech_consent_init(ngx_http_martech_worker_t *worker)
     }
 
     worker->consents = cache;
-
-    if (getrandom(cache->key, sizeof(cache->key), 0)
-        == (ssize_t) sizeof(cache->key))
-    {
-        return NGX_OK;
-    }
-
-    for (i = 0; i < sizeof(cache->key) / sizeof(cache->key[0]); i++) {
-        cache->key[i] = ngx_http_martech_event_random(worker);
-    }
+    ngx_http_martech_event_key(worker, cache->key, sizeof(cache->key));
 
     return NGX_OK;
 }
@@ -329,7 +318,10 @@ ngx_http_martech_consent_context(ngx_http_martech_collect_t *mc,
     for (i = context + 1; i < tape->nodes[context].next;
          i = tape->nodes[i].next)
     {
-        if (martech_json_name_is(tape, i, "consent", 7)) {
+        if ((tape->nodes[i].key_len == 7
+             || (tape->nodes[i].flags & MARTECH_JSON_KEY_ESCAPED))
+            && martech_json_name_is(tape, i, "consent", 7))
+        {
             (void) martech_consent_read_event(tape, i,
                                               &mc->mlcf->consent_rules, &part);
             ngx_http_martech_consent_join(says, &part);

@@ -15,6 +15,7 @@
 
 
 #include "ngx_http_martech_collect.h"
+#include <sys/random.h>
 
 
 static ngx_int_t ngx_http_martech_event_take(ngx_http_martech_collect_t *mc,
@@ -370,6 +371,22 @@ ngx_http_martech_event_random(ngx_http_martech_worker_t *worker)
     worker->random[1] = a ^ b ^ (a >> 18) ^ (b >> 5);
 
     return worker->random[1] + b;
+}
+
+
+void
+ngx_http_martech_event_key(ngx_http_martech_worker_t *worker, uint64_t *key,
+    size_t size)
+{
+    size_t  i;
+
+    if (getrandom(key, size, 0) == (ssize_t) size) {
+        return;
+    }
+
+    for (i = 0; i < size / sizeof(uint64_t); i++) {
+        key[i] = ngx_http_martech_event_random(worker);
+    }
 }
 
 

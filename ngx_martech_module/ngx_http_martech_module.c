@@ -487,6 +487,7 @@ ngx_http_martech_worker(ngx_http_martech_main_conf_t *mmcf)
 
     if (ngx_http_martech_event_init(worker) != NGX_OK
         || ngx_http_martech_consent_init(worker) != NGX_OK
+        || ngx_http_martech_privacy_init(worker) != NGX_OK
         || ngx_http_martech_spool_init(worker) != NGX_OK
         || ngx_http_martech_replay_init(worker) != NGX_OK
         || ngx_http_martech_redis_init(worker) != NGX_OK

@@ -9,10 +9,13 @@
  *                                     unconfirmed (waits for replicas), or
  *                                     moved (belongs to another node)
  *
- * Records are written once per round of the event loop, by a posted event, so
- * that all requests of a round share one write.  Replies come in the order of
- * the records.  After a lost connection everything unanswered is queued again,
- * in its order, which may store an event twice and never loses one.
+ * Records are written once in two rounds of the event loop, by a posted event,
+ * so that all requests of both share one write: it wakes up Redis, which costs
+ * more than the bytes do.  The second round does not wait for anything.
+ *
+ * Replies come in the order of the records.  After a lost connection everything
+ * unanswered is queued again, in its order, which may store an event twice and
+ * never loses one.
  *
  * How a connection comes about is in connect, the writing in node_send, the
  * answers in node_reply; what is decided above nodes, such as which of them
@@ -449,7 +452,7 @@ ngx_http_martech_node_post(ngx_http_martech_node_t *node)
     if (!node->flush.posted
         && node->state != NGX_HTTP_MARTECH_NODE_CLOSED)
     {
-        ngx_post_event(&node->flush, &ngx_posted_events);
+        ngx_post_event(&node->flush, &ngx_posted_next_events);
     }
 }
 

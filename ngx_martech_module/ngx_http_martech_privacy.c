@@ -10,11 +10,30 @@
 #include "ngx_http_martech_collect.h"
 
 
+ngx_int_t
+ngx_http_martech_privacy_init(ngx_http_martech_worker_t *worker)
+{
+    martech_agent_cache_t  *cache;
+
+    cache = ngx_calloc(sizeof(martech_agent_cache_t), worker->log);
+
+    if (cache == NULL) {
+        return NGX_ERROR;
+    }
+
+    worker->agents = cache;
+    ngx_http_martech_event_key(worker, cache->key, sizeof(cache->key));
+
+    return NGX_OK;
+}
+
+
 void
 ngx_http_martech_privacy_facts(ngx_http_martech_collect_t *mc)
 {
     if (mc->mlcf->privacy) {
-        martech_privacy_facts(mc->mlcf->privacy, &mc->facts, &mc->reduced);
+        martech_privacy_facts(mc->mlcf->privacy, mc->worker->agents,
+                              &mc->facts, &mc->reduced);
     }
 }
 

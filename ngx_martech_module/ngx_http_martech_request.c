@@ -144,6 +144,19 @@ ngx_http_martech_request_media_type(ngx_http_request_t *r)
         return 1;
     }
 
+    /* the types are nearly always spelled as above */
+
+    for (type = ngx_http_martech_media_types; type->len; type++) {
+
+        if (header->value.len >= type->len
+            && (header->value.len == type->len
+                || header->value.data[type->len] == ';')
+            && ngx_memcmp(header->value.data, type->data, type->len) == 0)
+        {
+            return 1;
+        }
+    }
+
     for (len = 0; len < header->value.len; len++) {
 
         if (header->value.data[len] == ';' || header->value.data[len] == ' ') {
@@ -154,17 +167,6 @@ ngx_http_martech_request_media_type(ngx_http_request_t *r)
     if (len == 0) {
         return 1;
     }
-
-    for (type = ngx_http_martech_media_types; type->len; type++) {
-
-        if (len == type->len
-            && ngx_memcmp(header->value.data, type->data, len) == 0)
-        {
-            return 1;
-        }
-    }
-
-    /* the types are nearly always spelled as above */
 
     for (type = ngx_http_martech_media_types; type->len; type++) {
 

@@ -13,6 +13,12 @@
 #include "ngx_http_martech.h"
 
 
+/* lengths of 64 bytes share bits, which costs a comparison */
+#define ngx_http_martech_signal_len(len)  ((uint64_t) 1 << ((len) & 63))
+
+
+static uint64_t ngx_http_martech_signal_lens(
+    ngx_http_martech_consent_conf_t *conf);
 static void ngx_http_martech_signal_header(
     ngx_http_martech_consent_conf_t *conf, ngx_table_elt_t *header,
     martech_str_t *values, ngx_uint_t *again);
@@ -27,8 +33,9 @@ static ngx_int_t ngx_http_martech_signal_arg(ngx_http_request_t *r,
 
 
 /*
- * The headers are gone over once for all signals; a bit of again: there is
- * another header of that signal's name.
+ * The headers are gone over once for all signals, and few have a name of the
+ * length of one; a bit of again: there is another header of that signal's
+ * name.
  */
 
 void
@@ -36,6 +43,7 @@ ngx_http_martech_signal_values(ngx_http_request_t *r,
     ngx_http_martech_consent_conf_t *conf, martech_str_t *values,
     ngx_uint_t *again)
 {
+    uint64_t                    lens;
     ngx_str_t                   text;
     ngx_uint_t                  i;
     ngx_list_part_t            *part;
@@ -43,13 +51,18 @@ ngx_http_martech_signal_values(ngx_http_request_t *r,
     ngx_http_martech_signal_t  *signal;
 
     *again = 0;
+    lens = ngx_http_martech_signal_lens(conf);
     ngx_memzero(values, conf->nsignals * sizeof(martech_str_t));
 
     for (part = &r->headers_in.headers.part; part; part = part->next) {
         header = part->elts;
 
         for (i = 0; i < part->nelts; i++) {
-            ngx_http_martech_signal_header(conf, &header[i], values, again);
+
+            if (lens & ngx_http_martech_signal_len(header[i].key.len)) {
+                ngx_http_martech_signal_header(conf, &header[i], values,
+                                               again);
+            }
         }
     }
 
@@ -76,6 +89,27 @@ ngx_http_martech_signal_values(ngx_http_request_t *r,
 }
 
 
+/* The lengths of the names of headers that count, a bit for each. */
+
+static uint64_t
+ngx_http_martech_signal_lens(ngx_http_martech_consent_conf_t *conf)
+{
+    uint64_t    lens;
+    ngx_uint_t  i;
+
+    lens = ngx_http_martech_signal_len(sizeof("Cookie") - 1);
+
+    for (i = 0; i < conf->nsignals; i++) {
+
+        if (conf->signals[i].carrier == NGX_HTTP_MARTECH_CARRIER_HEADER) {
+            lens |= ngx_http_martech_signal_len(conf->signals[i].name.len);
+        }
+    }
+
+    return lens;
+}
+
+
 static void
 ngx_http_martech_signal_header(ngx_http_martech_consent_conf_t *conf,
     ngx_table_elt_t *header, martech_str_t *values, ngx_uint_t *again)
@@ -84,7 +118,7 @@ ngx_http_martech_signal_header(ngx_http_martech_consent_conf_t *conf,
     ngx_http_martech_signal_t  *signal;
 
     if (header->key.len == sizeof("Cookie") - 1
-        && ngx_strncasecmp(header->key.data, (u_char *) "cookie", 6) == 0)
+        && ngx_memcmp(header->lowcase_key, "cookie", 6) == 0)
     {
         ngx_http_martech_signal_cookies(conf, &header->value, values);
     }

@@ -402,12 +402,12 @@ test_client(void **state)
 
     t.event.facts.ip = test_str("2001:db8:1:2::3");
     t.event.facts.user_agent = test_str("(x)");
-    martech_privacy_facts(t.privacy, &t.event.facts, &facts);
+    martech_privacy_facts(t.privacy, NULL, &t.event.facts, &facts);
     test_str_equal(t.event.facts.ip, "2001:db8:1::");
     test_str_equal(t.event.facts.user_agent, "");
 
     martech_privacy_ip(t.privacy, MARTECH_REMOVE);
-    martech_privacy_facts(t.privacy, &t.event.facts, &facts);
+    martech_privacy_facts(t.privacy, NULL, &t.event.facts, &facts);
     test_str_equal(t.event.facts.ip, "");
 
     test_rules_end(&t);
