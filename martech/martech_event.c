@@ -68,6 +68,8 @@ martech_event_check(martech_event_t *ev, const martech_batch_t *batch,
     ev->edits = NULL;
     ev->extra.len = 0;
     ev->extra.data = NULL;
+    ev->context_extra = ev->extra;
+    ev->visitor = ev->extra;
     ev->anonymous = 0;
     ev->batch = batch;
     ev->facts = facts;
@@ -320,8 +322,9 @@ martech_check_type(martech_event_t *ev)
 
 
 /*
- * Reads the ids; one that is null or "" counts as absent.  The first of
- * anonymousId, userId, messageId chooses the shard.
+ * Reads the ids; one that is null or "" counts as absent, and the request may
+ * know who sends what has no anonymousId.  The first of anonymousId, userId,
+ * messageId chooses the shard.
  */
 
 static martech_rc_t
@@ -336,6 +339,11 @@ martech_check_ids(martech_event_t *ev)
                           ev->identity_buf);
     if (rc != MARTECH_OK) {
         return rc;
+    }
+
+    if (ev->identity.len == 0 && ev->facts->visitor.len > 0) {
+        ev->visitor = ev->facts->visitor;
+        ev->identity = ev->facts->visitor;
     }
 
     for (f = MARTECH_FIELD_USER_ID; f <= MARTECH_FIELD_PREVIOUS_ID; f++) {
@@ -479,7 +487,8 @@ martech_check_required(martech_event_t *ev)
     }
 
     if (fields[MARTECH_FIELD_USER_ID] == MARTECH_JSON_NONE
-        && fields[MARTECH_FIELD_ANONYMOUS_ID] == MARTECH_JSON_NONE)
+        && fields[MARTECH_FIELD_ANONYMOUS_ID] == MARTECH_JSON_NONE
+        && ev->visitor.len == 0)
     {
         return martech_check_missing(ev, MARTECH_FIELD_USER_ID,
                                      MARTECH_NO_USER_ANON_ID);

@@ -46,6 +46,8 @@ typedef struct {
     martech_str_t          ip;            /* added if the event has none */
     martech_str_t          user_agent;    /* likewise; raw header bytes */
     martech_str_t          traceparent;   /* of martech_traceparent() */
+    martech_str_t          visitor;       /* anonymousId of events that have
+                                             none; needs no JSON escape */
 } martech_facts_t;
 
 
@@ -81,6 +83,9 @@ typedef struct {
     const martech_edits_t  *edits;        /* sorted; NULL: none */
     martech_str_t           extra;        /* members of context.martech as
                                              JSON text, no comma around */
+    martech_str_t           context_extra;  /* likewise, of context */
+    martech_str_t           visitor;      /* set by the check: that of the
+                                             facts if it is the anonymousId */
     unsigned                anonymous:1;  /* set by _anonymize() only */
 
     /* private: between check and write */

@@ -47,6 +47,8 @@ martech_event_anonymize(martech_event_t *ev, const uint64_t random[2])
     };
 
     ev->anonymous = 1;
+    ev->visitor.len = 0;
+    ev->context_extra.len = 0;
 
     martech_anonymize_runs(ev);
 

@@ -20,7 +20,7 @@
  * What the fixed part of a canonical event takes at most: names, quotes, four
  * time stamps, a UUID and numbers.
  */
-#define MARTECH_EVENT_FIXED_MAX  680
+#define MARTECH_EVENT_FIXED_MAX  704
 
 
 static void martech_put_str(martech_event_t *ev, martech_str_t str);
@@ -72,7 +72,8 @@ martech_event_bound(const martech_event_t *ev)
            + (batch->sent_at ? nodes[batch->sent_at].len : 0)
            + facts->source.len + facts->request_id.len + facts->dialect.len
            + facts->ip.len + facts->traceparent.len
-           + 6 * martech_agent_len(facts) + ev->extra.len;
+           + 6 * martech_agent_len(facts) + ev->extra.len
+           + ev->context_extra.len + ev->visitor.len;
 
     if (ev->edits) {
 
@@ -176,6 +177,13 @@ martech_event_write(martech_event_t *ev, unsigned char *out)
     martech_write_times(ev);
 
     martech_put_field(ev, MARTECH_FIELD_ANONYMOUS_ID);
+
+    if (ev->visitor.len > 0) {
+        martech_put_text(ev, ",\"anonymousId\":\"");
+        martech_put_str(ev, ev->visitor);
+        martech_put_text(ev, "\"");
+    }
+
     martech_put_field(ev, MARTECH_FIELD_USER_ID);
     martech_put_field(ev, MARTECH_FIELD_GROUP_ID);
     martech_put_field(ev, MARTECH_FIELD_PREVIOUS_ID);
@@ -358,6 +366,11 @@ martech_write_context(martech_event_t *ev)
 
     martech_write_members(ev, own, MARTECH_JSON_NONE, 1);
     martech_write_members(ev, ev->batch->context, own, 1);
+
+    if (ev->context_extra.len > 0) {
+        martech_put_str(ev, ev->context_extra);
+        martech_put_text(ev, ",");
+    }
 
     if (!ev->anonymous) {
         martech_write_client(ev);

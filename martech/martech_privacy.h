@@ -122,6 +122,26 @@ void martech_privacy_anonymize(const martech_privacy_t *privacy,
     martech_edits_t *edits);
 
 /*
+ * What the edge adds to an event is held against the rules as if it stood
+ * there: an anonymousId and the members of context.campaign (JSON text without
+ * braces).  Both are replaced by what may be stored, in room of the edits;
+ * empty: nothing.
+ */
+typedef struct {
+    martech_str_t  visitor;
+    martech_str_t  campaign;
+} martech_privacy_added_t;
+
+void martech_privacy_added(const martech_privacy_t *privacy,
+    const martech_event_t *ev, const martech_str_t *personal,
+    unsigned npersonal, martech_privacy_added_t *added,
+    martech_edits_t *edits);
+
+/* 1 if a parameter of a query, "name=value", would go from a URL. */
+int martech_privacy_param(const martech_privacy_t *privacy,
+    martech_str_t param);
+
+/*
  * Text that may hold a value of the sender's (a pointer with member names),
  * made fit for a log or a page: what a built-in pattern finds becomes "***",
  * whatever is configured.  Returns the length.

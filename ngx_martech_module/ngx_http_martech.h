@@ -19,6 +19,8 @@
  *                 ngx_http_martech_plan.h
  *     command     XADD as bytes
  *     answer      what the client is told
+ *     filter      what browsers are told besides: see
+ *                 ngx_http_martech_browser.h
  *     park        a request that waits for its events to be safe
  *     buffer      the memory of events, until they are safe
  *     record      what becomes of one
@@ -64,6 +66,7 @@
 #include "martech_privacy.h"
 #include "martech_shard.h"
 
+#include "ngx_http_martech_browser.h"
 #include "ngx_http_martech_net.h"
 #include "ngx_http_martech_plan.h"
 #include "ngx_http_martech_resp.h"
@@ -92,6 +95,7 @@ typedef enum {
     NGX_HTTP_MARTECH_REFUSED_BODY_SIZE,
     NGX_HTTP_MARTECH_REFUSED_KEY_MISSING,
     NGX_HTTP_MARTECH_REFUSED_KEY_UNKNOWN,
+    NGX_HTTP_MARTECH_REFUSED_ORIGIN,
     NGX_HTTP_MARTECH_REFUSED_UNAVAILABLE,
     NGX_HTTP_MARTECH_REFUSED_OUTSIDE,      /* by NGINX, before us */
     NGX_HTTP_MARTECH_REASONS
@@ -191,6 +195,7 @@ typedef struct {
     ngx_str_t      quarantine;             /* the same for the quarantine */
     ngx_uint_t     number;                 /* in its set */
     unsigned       client:1;               /* kind=client */
+    ngx_http_martech_cors_t  *cors;        /* NULL: that of the location */
 } ngx_http_martech_source_t;
 
 
@@ -478,6 +483,8 @@ struct ngx_http_martech_main_conf_s {
     ngx_http_martech_spool_conf_t    spool;
     ngx_uint_t                       collects;     /* locations that take */
     ngx_uint_t                       pages;        /* locations of status */
+    ngx_uint_t                       forgets;      /* and of martech_forget */
+    ngx_shm_zone_t                  *days;         /* see anonymous, or NULL */
     ngx_str_t                        drops[NGX_HTTP_MARTECH_DROPS_MAX];
                                                    /* reasons, by number */
     ngx_uint_t                       ndrops;
@@ -598,6 +605,12 @@ typedef struct {
     martech_consent_rules_t      consent_rules;
     ngx_http_martech_privacy_conf_t  redact;
     martech_privacy_t           *privacy;          /* NULL: nothing to do */
+    ngx_flag_t                   forget;
+    ngx_http_martech_cors_t     *cors;             /* NULL: no list */
+    ngx_http_martech_cookie_t   *cookie;           /* NULL: none */
+    ngx_http_martech_campaign_conf_t  *campaign;   /* NULL: off */
+    unsigned                     cors_some:1;      /* a source has a list */
+    unsigned                     cors_all:1;       /* each of them has */
 } ngx_http_martech_loc_conf_t;
 
 
@@ -621,7 +634,8 @@ typedef enum {
     NGX_HTTP_MARTECH_VERDICT_REFUSED,      /* the request, not its events */
     NGX_HTTP_MARTECH_VERDICT_UNAVAILABLE,
     NGX_HTTP_MARTECH_VERDICT_PENDING,      /* ended before the outcome */
-    NGX_HTTP_MARTECH_VERDICT_DROPPED       /* accepted, and nothing stored */
+    NGX_HTTP_MARTECH_VERDICT_DROPPED,      /* accepted, and nothing stored */
+    NGX_HTTP_MARTECH_VERDICT_PREFLIGHT     /* a question, see cors */
 } ngx_http_martech_verdict_e;
 
 
@@ -641,6 +655,9 @@ typedef struct {
                                                       may be logged; set by
                                                       _ctx_quiet() only */
     ngx_log_handler_pt           log_handler;      /* NGINX's meanwhile */
+    ngx_http_martech_loc_conf_t *conf;             /* of the location, also
+                                                      on an error_page */
+    ngx_http_martech_visit_t     visit;
     unsigned                     spooled:1;        /* not all in Redis yet */
     unsigned                     denied:1;         /* the person has, for one
                                                       event at least */
@@ -823,6 +840,101 @@ ngx_int_t ngx_http_martech_privacy_init(ngx_http_martech_worker_t *worker);
  */
 ngx_int_t ngx_http_martech_consent_request(ngx_http_request_t *r,
     ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_ctx_t *ctx);
+
+/*
+ * consent: 1 if the signals of a request deny what the location needs, and its
+ * policy is not tag; for a page, of which nothing is stored.
+ */
+ngx_uint_t ngx_http_martech_consent_denies(ngx_http_request_t *r,
+    ngx_http_martech_loc_conf_t *mlcf);
+
+/*
+ * header: _find sets value to the first of a name (in lower case), or returns
+ * NGX_DECLINED; _add adds one to the answer, whose name and value stay with
+ * the caller.
+ */
+ngx_int_t ngx_http_martech_header_find(ngx_http_request_t *r,
+    const char *name, ngx_str_t *value);
+ngx_int_t ngx_http_martech_header_add(ngx_http_request_t *r,
+    const char *name, const char *value, size_t len);
+
+/*
+ * cookie: _next finds the next of a name, beginning with zeroed cookies, or
+ * returns NGX_DECLINED.  _has: there is one.  _set adds Set-Cookie with the
+ * attributes of a martech_cookie; max_age 0 expires it.
+ */
+ngx_int_t ngx_http_martech_cookie_next(ngx_http_request_t *r,
+    ngx_http_martech_cookies_t *cookies, ngx_str_t *name,
+    martech_str_t *value);
+ngx_uint_t ngx_http_martech_cookie_has(ngx_http_request_t *r,
+    ngx_str_t *name);
+ngx_int_t ngx_http_martech_cookie_set(ngx_http_request_t *r,
+    ngx_http_martech_cookie_t *cookie, ngx_str_t *name, martech_str_t value,
+    time_t max_age);
+
+/* Expires a cookie for the host, and for each domain= that it is in. */
+ngx_int_t ngx_http_martech_cookie_forget(ngx_http_request_t *r,
+    ngx_http_martech_cookie_t *cookie, ngx_str_t *name);
+
+/* cookie_conf: the directives, and what a location inherits; _usual are the
+   attributes of a cookie without martech_cookie. */
+char *ngx_http_martech_cookie(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_martech_campaign(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_martech_cookie_merge(ngx_conf_t *cf,
+    ngx_http_martech_loc_conf_t *prev, ngx_http_martech_loc_conf_t *conf);
+ngx_http_martech_cookie_t *ngx_http_martech_cookie_usual(void);
+
+/* cors_conf: the directive, origin= of a source, and what is inherited */
+char *ngx_http_martech_cors(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_martech_cors_source(ngx_conf_t *cf,
+    ngx_http_martech_source_t *source, ngx_str_t *origin);
+void ngx_http_martech_cors_merge(ngx_http_martech_loc_conf_t *prev,
+    ngx_http_martech_loc_conf_t *conf);
+
+/*
+ * cors: _check returns the reason for a refusal, or MARTECH_OK; to be called
+ * again once ctx->source is known.  _headers adds those of an answer.
+ * _preflight is the handler of the ACCESS phase, as browsers send no
+ * credentials with a preflight.
+ */
+ngx_uint_t ngx_http_martech_cors_check(ngx_http_request_t *r,
+    ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_ctx_t *ctx);
+ngx_int_t ngx_http_martech_cors_headers(ngx_http_request_t *r,
+    ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_ctx_t *ctx);
+ngx_int_t ngx_http_martech_cors_preflight(ngx_http_request_t *r);
+
+/* 1 if no page sent the request, or one of the same or an allowed origin. */
+ngx_uint_t ngx_http_martech_cors_trusted(ngx_http_request_t *r,
+    ngx_http_martech_loc_conf_t *mlcf);
+
+/*
+ * identity: the id of the visitor, that of the cookie or a new one; empty
+ * without martech_cookie, or if it is denied.  _headers sets or expires the
+ * cookies of an answer; ctx is NULL for a page.
+ */
+martech_str_t ngx_http_martech_identity(ngx_http_request_t *r,
+    ngx_http_martech_ctx_t *ctx);
+ngx_int_t ngx_http_martech_identity_headers(ngx_http_request_t *r,
+    ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_ctx_t *ctx);
+
+/*
+ * anonymous: writes an id of today (MARTECH_UUID_LEN bytes); NGX_ERROR: there
+ * are no random bytes.  _zone asks for the memory of the salt.
+ */
+ngx_int_t ngx_http_martech_anonymous(ngx_http_request_t *r,
+    ngx_http_martech_cookie_t *cookie, ngx_http_martech_source_t *source,
+    u_char *out);
+ngx_int_t ngx_http_martech_anonymous_zone(ngx_conf_t *cf);
+
+/* campaign: the value of the cookie for a page; empty: its URL has none. */
+ngx_int_t ngx_http_martech_campaign_page(ngx_http_request_t *r,
+    ngx_http_martech_loc_conf_t *mlcf, martech_str_t *value);
+
+/* forget, filter */
+char *ngx_http_martech_forget(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+ngx_int_t ngx_http_martech_forget_handler(ngx_http_request_t *r);
+void ngx_http_martech_filter_init(void);
 
 /*
  * signal: the values of all signals in a request; no data: it has none.

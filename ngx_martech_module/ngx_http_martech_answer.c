@@ -38,7 +38,6 @@ static ngx_int_t ngx_http_martech_answer_header(ngx_http_request_t *r,
     const char *name, const char *value, size_t len);
 static ngx_int_t ngx_http_martech_answer_headers(ngx_http_request_t *r,
     ngx_uint_t status, ngx_uint_t reason);
-static ngx_int_t ngx_http_martech_answer_origin(ngx_http_request_t *r);
 static ngx_int_t ngx_http_martech_answer_send(ngx_http_request_t *r,
     ngx_uint_t status, const char *type, u_char *body, size_t len);
 static ngx_uint_t ngx_http_martech_answer_status(ngx_uint_t reason);
@@ -61,6 +60,7 @@ static ngx_http_martech_refusal_text_t  ngx_http_martech_reasons[] = {
       "a write key is needed: as user of Basic authentication, as "
       "\"writeKey\" of the body or of the query" },
     { 401, "key_unknown", "the write key is unknown" },
+    { 403, "origin", "pages of this origin are not allowed to send events" },
     { 503, "unavailable", "events cannot be stored now, send them again" },
     { 400, "outside", "refused before it was read" }
 };
@@ -446,7 +446,7 @@ ngx_http_martech_answer_headers(ngx_http_request_t *r, ngx_uint_t status,
 
         p = ngx_pnalloc(r->pool, NGX_INT_T_LEN);
 
-        if (p == NULL || ngx_http_martech_answer_origin(r) != NGX_OK) {
+        if (p == NULL) {
             return NGX_ERROR;
         }
 
@@ -456,57 +456,6 @@ ngx_http_martech_answer_headers(ngx_http_request_t *r, ngx_uint_t status,
     default:
         return NGX_OK;
     }
-}
-
-
-/*
- * A page of another origin sees the status and Retry-After only if it is
- * allowed to; there is nothing in a 503 that it must not see.
- */
-
-static ngx_int_t
-ngx_http_martech_answer_origin(ngx_http_request_t *r)
-{
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *header;
-
-    part = &r->headers_in.headers.part;
-    header = part->elts;
-
-    for (i = 0; /* void */ ; i++) {
-
-        if (i >= part->nelts) {
-
-            if (part->next == NULL) {
-                return NGX_OK;
-            }
-
-            part = part->next;
-            header = part->elts;
-            i = 0;
-        }
-
-        if (header[i].key.len == 6
-            && ngx_strncasecmp(header[i].key.data, (u_char *) "Origin", 6)
-               == 0)
-        {
-            break;
-        }
-    }
-
-    if (ngx_http_martech_answer_header(r, "Access-Control-Allow-Origin",
-                                       (char *) header[i].value.data,
-                                       header[i].value.len)
-        != NGX_OK
-        || ngx_http_martech_answer_header(r, "Access-Control-Expose-Headers",
-                                          "Retry-After", 11)
-           != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    return ngx_http_martech_answer_header(r, "Vary", "Origin", 6);
 }
 
 
@@ -570,6 +519,9 @@ ngx_http_martech_answer_title(ngx_uint_t status)
 
     case NGX_HTTP_UNAUTHORIZED:
         return "Unauthorized";
+
+    case NGX_HTTP_FORBIDDEN:
+        return "Forbidden";
 
     case NGX_HTTP_NOT_FOUND:
         return "Not Found";

@@ -76,7 +76,15 @@ ngx_http_martech_collect_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    reason = ngx_http_martech_request(r, mlcf, ctx);
+    reason = ngx_http_martech_cors_check(r, mlcf, ctx);
+
+    if (reason == MARTECH_OK) {
+        reason = ngx_http_martech_request(r, mlcf, ctx);
+    }
+
+    if (reason == MARTECH_OK && ctx->source) {
+        reason = ngx_http_martech_cors_check(r, mlcf, ctx);
+    }
 
     if (reason == MARTECH_OK && !ngx_http_martech_redis_accepts(worker)) {
         reason = NGX_HTTP_MARTECH_REFUSED_UNAVAILABLE;
@@ -166,7 +174,10 @@ ngx_http_martech_collect_request(ngx_http_martech_collect_t *mc)
     reason = ngx_http_martech_collect_key(mc);
 
     if (reason != MARTECH_OK) {
-        return ngx_http_martech_answer_refused(mc->r, reason, "/writeKey", -1);
+        return ngx_http_martech_answer_refused(mc->r, reason,
+                    (reason == NGX_HTTP_MARTECH_REFUSED_ORIGIN) ? ""
+                                                                : "/writeKey",
+                    -1);
     }
 
     ngx_http_martech_collect_facts(mc);
@@ -250,8 +261,9 @@ ngx_http_martech_collect_key(ngx_http_martech_collect_t *mc)
                                                    (u_char *) key.data,
                                                    key.len);
 
-    return mc->ctx->source ? MARTECH_OK
-                           : NGX_HTTP_MARTECH_REFUSED_KEY_UNKNOWN;
+    return mc->ctx->source
+           ? ngx_http_martech_cors_check(mc->r, mc->mlcf, mc->ctx)
+           : (ngx_uint_t) NGX_HTTP_MARTECH_REFUSED_KEY_UNKNOWN;
 }
 
 
@@ -299,6 +311,7 @@ ngx_http_martech_collect_facts(ngx_http_martech_collect_t *mc)
     if (mc->ctx->source->client) {
         facts->ip = mc->ip;
         facts->user_agent = mc->agent;
+        facts->visitor = ngx_http_martech_identity(mc->r, mc->ctx);
     }
 }
 

@@ -47,6 +47,7 @@ struct ngx_http_martech_scratch_s {
     u_char                   extra[MARTECH_CONSENT_TEXT_MAX + 1
                                    + MARTECH_PLAN_TEXT_MAX];
     ngx_http_martech_decision_t  decisions[NGX_HTTP_MARTECH_DECISIONS];
+    u_char                   campaign[MARTECH_CAMPAIGN_TEXT_MAX];
 };
 
 
@@ -108,6 +109,13 @@ void ngx_http_martech_consent_event(ngx_http_martech_collect_t *mc,
  */
 void ngx_http_martech_privacy_facts(ngx_http_martech_collect_t *mc);
 void ngx_http_martech_privacy_event(ngx_http_martech_collect_t *mc,
+    ngx_http_martech_item_t *item);
+
+/*
+ * campaign: adds what has led to the page of an event that is not denied, and
+ * holds this and the id of its visitor against the rules of privacy.
+ */
+void ngx_http_martech_campaign_event(ngx_http_martech_collect_t *mc,
     ngx_http_martech_item_t *item);
 
 

@@ -95,6 +95,34 @@ ngx_http_martech_consent_request(ngx_http_request_t *r,
 }
 
 
+ngx_uint_t
+ngx_http_martech_consent_denies(ngx_http_request_t *r,
+    ngx_http_martech_loc_conf_t *mlcf)
+{
+    ngx_http_martech_consent_t       *consent;
+    ngx_http_martech_consent_conf_t  *conf;
+
+    conf = mlcf->consent;
+
+    if (conf == NULL || conf->policy == NGX_HTTP_MARTECH_CONSENT_TAG) {
+        return 0;
+    }
+
+    consent = ngx_pcalloc(r->pool, sizeof(ngx_http_martech_consent_t));
+
+    if (consent == NULL) {
+        return 1;
+    }
+
+    consent->granted = ngx_http_martech_consent_default(r, conf);
+
+    ngx_http_martech_consent_signals(r, mlcf, consent);
+    ngx_http_martech_consent_decide(conf, consent, NULL, &consent->decision);
+
+    return ngx_http_martech_consent_denied(conf, &consent->decision);
+}
+
+
 /* What holds if nobody says anything; a variable may know the country. */
 
 static uint8_t
@@ -135,7 +163,10 @@ ngx_http_martech_consent_signals(ngx_http_request_t *r,
     ngx_http_martech_main_conf_t  *mmcf;
 
     mmcf = ngx_http_get_module_main_conf(r, ngx_http_martech_module);
-    worker = ngx_http_martech_worker(mmcf);
+
+    /* pages may have cookies where no location collects */
+
+    worker = mmcf->collects ? ngx_http_martech_worker(mmcf) : NULL;
 
     ngx_http_martech_signal_values(r, mlcf->consent, values, &again);
 
@@ -176,7 +207,18 @@ ngx_http_martech_consent_value(ngx_http_martech_worker_t *worker,
     martech_consent_t  says;
 
     if (value->len > MARTECH_CONSENT_SIGNAL_MAX) {
-        ngx_http_martech_count(worker, SIGNALS_LONG, 1);
+
+        if (worker) {
+            ngx_http_martech_count(worker, SIGNALS_LONG, 1);
+        }
+
+        return;
+    }
+
+    if (worker == NULL) {
+        (void) martech_consent_read(mlcf->consent->signals[n].signal, *value,
+                                    &mlcf->consent_rules, &says);
+        ngx_http_martech_consent_join(consent, &says);
         return;
     }
 

@@ -197,6 +197,8 @@ ngx_http_martech_event_change(ngx_http_martech_collect_t *mc,
         ngx_http_martech_privacy_event(mc, item);
     }
 
+    ngx_http_martech_campaign_event(mc, item);
+
     if (edits->full) {
         return NGX_DECLINED;
     }

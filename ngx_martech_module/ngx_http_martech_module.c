@@ -14,6 +14,8 @@ static char *ngx_http_martech_collect(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static ngx_int_t ngx_http_martech_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_martech_postconfiguration(ngx_conf_t *cf);
+static ngx_int_t ngx_http_martech_phase(ngx_conf_t *cf,
+    ngx_http_phases phase, ngx_http_handler_pt handler);
 static void ngx_http_martech_cleanup(void *data);
 static void *ngx_http_martech_create_main_conf(ngx_conf_t *cf);
 static char *ngx_http_martech_init_main_conf(ngx_conf_t *cf, void *conf);
@@ -145,6 +147,34 @@ static ngx_command_t  ngx_http_martech_commands[] = {
       0,
       NULL },
 
+    { ngx_string("martech_cors"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_martech_cors,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("martech_cookie"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_martech_cookie,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("martech_campaign"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_martech_campaign,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("martech_forget"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_martech_forget,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("martech_collect"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
       ngx_http_martech_collect,
@@ -229,11 +259,19 @@ static ngx_int_t
 ngx_http_martech_postconfiguration(ngx_conf_t *cf)
 {
     ngx_pool_cleanup_t            *cln;
-    ngx_http_handler_pt           *h;
-    ngx_http_core_main_conf_t     *cmcf;
     ngx_http_martech_main_conf_t  *mmcf;
 
     mmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_martech_module);
+
+    ngx_http_martech_filter_init();
+
+    if (mmcf->collects + mmcf->forgets > 0
+        && ngx_http_martech_phase(cf, NGX_HTTP_ACCESS_PHASE,
+                                  ngx_http_martech_cors_preflight)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
 
     if (mmcf->collects + mmcf->pages == 0) {
         return NGX_OK;
@@ -262,15 +300,27 @@ ngx_http_martech_postconfiguration(ngx_conf_t *cf)
     cln->handler = ngx_http_martech_cleanup;
     cln->data = mmcf;
 
+    return ngx_http_martech_phase(cf, NGX_HTTP_LOG_PHASE,
+                                  ngx_http_martech_log_handler);
+}
+
+
+static ngx_int_t
+ngx_http_martech_phase(ngx_conf_t *cf, ngx_http_phases phase,
+    ngx_http_handler_pt handler)
+{
+    ngx_http_handler_pt        *h;
+    ngx_http_core_main_conf_t  *cmcf;
+
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
 
-    h = ngx_array_push(&cmcf->phases[NGX_HTTP_LOG_PHASE].handlers);
+    h = ngx_array_push(&cmcf->phases[phase].handlers);
 
     if (h == NULL) {
         return NGX_ERROR;
     }
 
-    *h = ngx_http_martech_log_handler;
+    *h = handler;
 
     return NGX_OK;
 }
@@ -358,6 +408,10 @@ ngx_http_martech_create_loc_conf(ngx_conf_t *cf)
     mlcf->drops = NGX_CONF_UNSET_PTR;
     mlcf->categories = NGX_CONF_UNSET_PTR;
     mlcf->consent = NGX_CONF_UNSET_PTR;
+    mlcf->forget = NGX_CONF_UNSET;
+    mlcf->cors = NGX_CONF_UNSET_PTR;
+    mlcf->cookie = NGX_CONF_UNSET_PTR;
+    mlcf->campaign = NGX_CONF_UNSET_PTR;
 
     ngx_http_martech_privacy_create(&mlcf->redact);
 
@@ -401,7 +455,10 @@ ngx_http_martech_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_http_martech_limits_merge(prev, conf);
 
-    if (ngx_http_martech_consent_merge(cf, prev, conf) != NGX_CONF_OK
+    ngx_http_martech_cors_merge(prev, conf);
+
+    if (ngx_http_martech_cookie_merge(cf, prev, conf) != NGX_CONF_OK
+        || ngx_http_martech_consent_merge(cf, prev, conf) != NGX_CONF_OK
         || ngx_http_martech_plan_merge(cf, prev, conf) != NGX_CONF_OK)
     {
         return NGX_CONF_ERROR;

@@ -43,7 +43,8 @@ static ngx_http_martech_source_t  ngx_http_martech_default = {
     { sizeof(ngx_http_martech_source_default_quarantine) - 1,
       ngx_http_martech_source_default_quarantine },
     0,
-    1
+    1,
+    NULL
 };
 
 
@@ -169,6 +170,12 @@ ngx_http_martech_source(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             rv = ngx_http_martech_source_keys(cf, mlcf->sources, source, &s);
             keys++;
 
+        } else if (ngx_strncmp(value[i].data, "origin=", 7) == 0) {
+            s.data = value[i].data + 7;
+            s.len = value[i].len - 7;
+
+            rv = ngx_http_martech_cors_source(cf, source, &s);
+
         } else if (ngx_strcmp(value[i].data, "kind=client") == 0) {
             source->client = 1;
 
@@ -192,7 +199,7 @@ ngx_http_martech_source(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "invalid parameter \"%*s\", it must be key=, "
-                               "key_file= or kind=client|server",
+                               "key_file=, origin= or kind=client|server",
                                n, value[i].data);
             return NGX_CONF_ERROR;
         }

@@ -76,7 +76,7 @@ ngx_http_martech_stats_zone(ngx_conf_t *cf,
 
     /* the layout is part of the name: a changed one starts afresh */
 
-    static ngx_str_t  name = ngx_string("martech_stats_4");
+    static ngx_str_t  name = ngx_string("martech_stats_5");
 
     size = sizeof(ngx_http_martech_zone_head_t)
            + NGX_HTTP_MARTECH_BLOCKS * sizeof(ngx_http_martech_stats_t)

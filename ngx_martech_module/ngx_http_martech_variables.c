@@ -56,7 +56,8 @@ static ngx_str_t  ngx_http_martech_verdicts[] = {
     ngx_string("refused"),
     ngx_string("unavailable"),
     ngx_string("pending"),
-    ngx_string("dropped")
+    ngx_string("dropped"),
+    ngx_string("preflight")
 };
 
 

@@ -136,7 +136,8 @@ sub response {
     }
 
     my ($status) = $line =~ m{^HTTP/1\.[01] (\d{3})};
-    my $response = { status => $status // 0, headers => \%headers };
+    my $response = { status => $status // 0, headers => \%headers,
+                     fields => \@fields };
 
     # "100 Continue" comes before the response
     if ($response->{status} == 100 && !$arg{interim}) {
