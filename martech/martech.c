@@ -28,6 +28,8 @@ static const martech_rc_entry_t  martech_rc_table[MARTECH_RC_COUNT] = {
     [MARTECH_JSON_KEY_SIZE] = { "json_key_size", "a member name is too long" },
     [MARTECH_JSON_STRING_SIZE] = { "json_string_size",
         "a string is too long" },
+    [MARTECH_REQUEST_FIELD] = { "request_field",
+        "a field that the wire format asks for is missing or malformed" },
 
     [MARTECH_BODY_NOT_OBJECT] = { "body_not_object",
         "the body must be a JSON object" },

@@ -57,6 +57,8 @@ typedef enum {
     MARTECH_JSON_TOKENS,            /* more values than the tape holds */
     MARTECH_JSON_KEY_SIZE,          /* a member name is too long */
     MARTECH_JSON_STRING_SIZE,       /* a string is too long */
+    MARTECH_REQUEST_FIELD,          /* what the sender's wire format asks for
+                                       is missing, or is not what it says */
 
     /* the batch */
     MARTECH_BODY_NOT_OBJECT,

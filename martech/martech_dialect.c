@@ -24,6 +24,13 @@ static int martech_dialect_digits(const unsigned char **p,
 /* Who needs the fewest bytes of a path stands last. */
 
 const martech_dialect_t *const  martech_dialects[] = {
+    &martech_dialect_posthog,
+    &martech_dialect_matomo,
+    &martech_dialect_plausible,
+    &martech_dialect_umami,
+    &martech_dialect_reporting,
+    &martech_dialect_pixel,
+    &martech_dialect_cloudevents,
     NULL
 };
 

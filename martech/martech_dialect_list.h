@@ -13,4 +13,13 @@
 #include "martech_dialect.h"
 
 
+extern const martech_dialect_t  martech_dialect_posthog;
+extern const martech_dialect_t  martech_dialect_matomo;
+extern const martech_dialect_t  martech_dialect_plausible;
+extern const martech_dialect_t  martech_dialect_umami;
+extern const martech_dialect_t  martech_dialect_reporting;
+extern const martech_dialect_t  martech_dialect_pixel;
+extern const martech_dialect_t  martech_dialect_cloudevents;
+
+
 #endif /* _MARTECH_DIALECT_LIST_H_INCLUDED_ */

@@ -1,0 +1,12 @@
+
+/*
+ * Copyright (C) ngx_martech_module contributors
+ *
+ * Any request of the dialect posthog, see dialect.h.
+ */
+
+
+#include "dialect.h"
+
+
+FUZZ_DIALECT("posthog")
