@@ -24,6 +24,8 @@ static int martech_dialect_digits(const unsigned char **p,
 /* Who needs the fewest bytes of a path stands last. */
 
 const martech_dialect_t *const  martech_dialects[] = {
+    &martech_dialect_rudderstack,
+    &martech_dialect_ga4,
     &martech_dialect_posthog,
     &martech_dialect_matomo,
     &martech_dialect_plausible,
@@ -31,6 +33,7 @@ const martech_dialect_t *const  martech_dialects[] = {
     &martech_dialect_reporting,
     &martech_dialect_pixel,
     &martech_dialect_cloudevents,
+    &martech_dialect_snowplow,
     NULL
 };
 
@@ -63,6 +66,7 @@ martech_dialect_scan(martech_translation_t *t, martech_str_t text)
     rc = martech_json_scan(t->tape, text.data, text.len, t->limits);
 
     if (rc != MARTECH_OK) {
+        t->tokens |= (rc == MARTECH_JSON_TOKENS);
         t->field = "";
         t->offset = (rc == MARTECH_BODY_EMPTY) ? -1
                                                : (long) t->tape->error_offset;

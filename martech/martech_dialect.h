@@ -93,6 +93,8 @@ typedef struct {
     const char               *field;     /* of a refusal: JSON pointer or name
                                             of a parameter, static */
     long                      offset;    /* of a JSON error, or -1 */
+    unsigned                  tokens:1;  /* a text did not fit on the tape: all
+                                            is done again with a larger one */
 } martech_translation_t;
 
 
@@ -132,6 +134,14 @@ typedef struct {
     unsigned               image:1;      /* what is refused is answered with an
                                             image, too, by reply */
     unsigned               always:1;     /* reply answers refusals, too */
+
+    /*
+     * The id of the visitor that a header of the dialect's own brings, in out
+     * (MARTECH_ID_SIZE_MAX bytes); empty: there is none.  It stands for that
+     * of the identity cookie.  NULL: the dialect has no such header.
+     */
+    martech_str_t        (*visitor)(const martech_request_t *request,
+                                    unsigned char *out);
 
     /*
      * Writes the batch.  Refuses the request as a whole with a code that a

@@ -13,6 +13,8 @@
 #include "martech_dialect.h"
 
 
+extern const martech_dialect_t  martech_dialect_rudderstack;
+extern const martech_dialect_t  martech_dialect_ga4;
 extern const martech_dialect_t  martech_dialect_posthog;
 extern const martech_dialect_t  martech_dialect_matomo;
 extern const martech_dialect_t  martech_dialect_plausible;
@@ -20,6 +22,7 @@ extern const martech_dialect_t  martech_dialect_umami;
 extern const martech_dialect_t  martech_dialect_reporting;
 extern const martech_dialect_t  martech_dialect_pixel;
 extern const martech_dialect_t  martech_dialect_cloudevents;
+extern const martech_dialect_t  martech_dialect_snowplow;
 
 
 #endif /* _MARTECH_DIALECT_LIST_H_INCLUDED_ */

@@ -309,6 +309,12 @@ fuzz_dialect(const char *name, const uint8_t *data, size_t size)
 
     if (endpoint && (endpoint->methods & r.method)) {
 
+        if (endpoint->visitor) {
+            unsigned char  id[MARTECH_ID_SIZE_MAX];
+
+            fuzz_assert(endpoint->visitor(&r, id).len <= sizeof(id));
+        }
+
         if (endpoint->silent) {
             fuzz_reply(endpoint, &r, 0, 0, 0);
 

@@ -468,8 +468,9 @@ test_events(test_case_t *c, const martech_endpoint_t *endpoint,
             continue;
         }
 
-        len += (size_t) snprintf(got + len, sizeof(got) - len, "%s %s\n",
-                     martech_rc_name(test_event_build(&t, i)), t.ev.field);
+        len += (size_t) snprintf(got + len, sizeof(got) - len, "%s%s%s\n",
+                     martech_rc_name(test_event_build(&t, i)),
+                     t.ev.field[0] ? " " : "", t.ev.field);
     }
 
     test_event_close(&t);
@@ -547,6 +548,25 @@ test_reply(test_case_t *c, const martech_endpoint_t *endpoint)
 }
 
 
+/* The file "visitor": the id that a header of the dialect's own brings. */
+static void
+test_visitor(test_case_t *c, const martech_endpoint_t *endpoint)
+{
+    martech_str_t  id;
+    unsigned char  buf[MARTECH_ID_SIZE_MAX];
+
+    if (endpoint->visitor == NULL) {
+        return;
+    }
+
+    id = endpoint->visitor(&c->request, buf);
+
+    if (id.len > 0 || test_file(c, "visitor").data) {
+        test_equal(c, "visitor", id.data, id.len);
+    }
+}
+
+
 /* Translates in blocks of the promised size; NULL out on a refusal. */
 static martech_rc_t
 test_translate(test_case_t *c, const martech_endpoint_t *endpoint)
@@ -616,6 +636,8 @@ test_dialect_case(void **state)
         test_reply(c, endpoint);
         return;
     }
+
+    test_visitor(c, endpoint);
 
     batch = c->request.body;
 
