@@ -101,6 +101,7 @@ martech_limits_default(martech_limits_t *limits)
     limits->tokens_max = 262144;
     limits->key_size_max = 1024;
     limits->string_size_max = 32 * 1024;
+    limits->inflate_ratio_max = 200;
 }
 
 

@@ -113,6 +113,9 @@ typedef struct {
     uint32_t  key_size_max;         /* bytes of a member name, 1024;
                                        at most 65535 */
     size_t    string_size_max;      /* bytes of a string, 32 KiB */
+    uint32_t  inflate_ratio_max;    /* bytes that one byte of a compressed
+                                       body becomes, 200; applied by who
+                                       decompresses */
 } martech_limits_t;
 
 

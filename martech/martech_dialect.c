@@ -24,6 +24,7 @@ static int martech_dialect_digits(const unsigned char **p,
 /* Who needs the fewest bytes of a path stands last. */
 
 const martech_dialect_t *const  martech_dialects[] = {
+    &martech_dialect_segment,
     &martech_dialect_rudderstack,
     &martech_dialect_ga4,
     &martech_dialect_posthog,

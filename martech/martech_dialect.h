@@ -57,7 +57,8 @@ struct martech_request_s {
     martech_str_t  host;                 /* as sent, with its port */
     martech_str_t  prefix;               /* of the location: "/collect", or
                                             empty */
-    martech_str_t  body;                 /* decompressed; empty until read */
+    martech_str_t  body;                 /* decompressed; for translate alone,
+                                            else empty */
     martech_str_t  visitor;              /* id of the identity cookie, sent or
                                             new; empty: none */
     uint64_t       now_ms;
@@ -158,6 +159,12 @@ typedef struct {
     void                 (*reply)(const martech_request_t *request,
                                   const martech_verdict_t *verdict,
                                   martech_reply_t *reply);
+
+    /*
+     * The write key of a request that has it where only the dialect knows, as
+     * in the path.  NULL, or no data: it is in header, query or body.
+     */
+    martech_str_t        (*key)(const martech_request_t *request);
 } martech_endpoint_t;
 
 

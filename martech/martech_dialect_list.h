@@ -13,6 +13,7 @@
 #include "martech_dialect.h"
 
 
+extern const martech_dialect_t  martech_dialect_segment;
 extern const martech_dialect_t  martech_dialect_rudderstack;
 extern const martech_dialect_t  martech_dialect_ga4;
 extern const martech_dialect_t  martech_dialect_posthog;

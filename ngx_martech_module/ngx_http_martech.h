@@ -7,6 +7,8 @@
  *     module      directives, phases, life of a worker
  *     conf        the setters behind the directives; redis_conf, spool_conf
  *     source      who may send: write keys
+ *     dialect     whose wire format a request has: see
+ *                 ngx_http_martech_dialect.h
  *     request     what request line and headers decide
  *     collect     CONTENT phase: body, events, verdicts
  *     event       one event, step by step: see ngx_http_martech_collect.h
@@ -67,6 +69,7 @@
 #include "martech_shard.h"
 
 #include "ngx_http_martech_browser.h"
+#include "ngx_http_martech_dialect.h"
 #include "ngx_http_martech_net.h"
 #include "ngx_http_martech_plan.h"
 #include "ngx_http_martech_resp.h"
@@ -93,6 +96,8 @@ typedef enum {
     NGX_HTTP_MARTECH_REFUSED_MEDIA_TYPE,
     NGX_HTTP_MARTECH_REFUSED_ENCODING,
     NGX_HTTP_MARTECH_REFUSED_BODY_SIZE,
+    NGX_HTTP_MARTECH_REFUSED_INFLATE,      /* not what its encoding says */
+    NGX_HTTP_MARTECH_REFUSED_INFLATE_RATIO,
     NGX_HTTP_MARTECH_REFUSED_KEY_MISSING,
     NGX_HTTP_MARTECH_REFUSED_KEY_UNKNOWN,
     NGX_HTTP_MARTECH_REFUSED_ORIGIN,
@@ -174,6 +179,7 @@ typedef struct {
     uint64_t       drops[NGX_HTTP_MARTECH_DROP_SLOTS];    /* by the rules */
     uint64_t       errors[NGX_HTTP_MARTECH_REDIS_CLASSES];
     uint64_t       ack_ms[NGX_HTTP_MARTECH_ACK_BUCKETS];
+    ngx_http_martech_dialect_stats_t  dialects[NGX_HTTP_MARTECH_DIALECT_SLOTS];
 } ngx_http_martech_stats_t;
 
 
@@ -211,7 +217,6 @@ typedef struct ngx_http_martech_slot_s    ngx_http_martech_slot_t;
 typedef struct ngx_http_martech_node_s    ngx_http_martech_node_t;
 typedef struct ngx_http_martech_spool_s   ngx_http_martech_spool_t;
 typedef struct ngx_http_martech_replay_s  ngx_http_martech_replay_t;
-typedef struct ngx_http_martech_worker_s  ngx_http_martech_worker_t;
 
 
 /* Commands grow from last up, their records from end down, see buffer. */
@@ -433,6 +438,8 @@ struct ngx_http_martech_worker_s {
 
     martech_json_tape_t              tape;         /* scratch, reused */
     uint32_t                         tape_size;    /* nodes allocated */
+    ngx_http_martech_texts_t         texts;        /* scratch, likewise */
+    martech_request_t                request;      /* the one at hand */
     uint64_t                         random[2];    /* state, see event */
     ngx_http_martech_scratch_t      *scratch;      /* for one event */
     martech_consent_cache_t         *consents;     /* read of late */
@@ -586,10 +593,10 @@ typedef struct {
 } ngx_http_martech_privacy_conf_t;
 
 
-#define NGX_HTTP_MARTECH_LIMITS  8
+#define NGX_HTTP_MARTECH_LIMITS  9
 
 
-typedef struct {
+struct ngx_http_martech_loc_conf_s {
     ngx_flag_t                   collect;
     ngx_uint_t                   status;
     ngx_uint_t                   ack;
@@ -611,7 +618,10 @@ typedef struct {
     ngx_http_martech_campaign_conf_t  *campaign;   /* NULL: off */
     unsigned                     cors_some:1;      /* a source has a list */
     unsigned                     cors_all:1;       /* each of them has */
-} ngx_http_martech_loc_conf_t;
+    ngx_http_martech_dialects_t *dialects;
+    size_t                       skip;             /* of the URI in front of
+                                                      a path; 0: it varies */
+};
 
 
 /* One refused event of a request. */
@@ -635,12 +645,13 @@ typedef enum {
     NGX_HTTP_MARTECH_VERDICT_UNAVAILABLE,
     NGX_HTTP_MARTECH_VERDICT_PENDING,      /* ended before the outcome */
     NGX_HTTP_MARTECH_VERDICT_DROPPED,      /* accepted, and nothing stored */
-    NGX_HTTP_MARTECH_VERDICT_PREFLIGHT     /* a question, see cors */
+    NGX_HTTP_MARTECH_VERDICT_PREFLIGHT,    /* a question, see cors */
+    NGX_HTTP_MARTECH_VERDICT_ANSWERED      /* it brings no events */
 } ngx_http_martech_verdict_e;
 
 
 /* Of a request in a collecting location. */
-typedef struct {
+struct ngx_http_martech_ctx_s {
     martech_event_type_t         type;     /* UNKNOWN: a batch */
     ngx_http_martech_source_t   *source;   /* NULL: key is in the body */
     ngx_http_martech_verdict_e   verdict;
@@ -661,7 +672,15 @@ typedef struct {
     unsigned                     spooled:1;        /* not all in Redis yet */
     unsigned                     denied:1;         /* the person has, for one
                                                       event at least */
-} ngx_http_martech_ctx_t;
+    unsigned                     encoding:2;       /* of the body */
+    ngx_uint_t                   methods;          /* that the path has */
+    const martech_endpoint_t    *endpoint;         /* NULL: there is none */
+    const martech_dialect_t     *dialect;          /* of the endpoint */
+    ngx_uint_t                   dialect_number;   /* for its counters */
+    martech_request_t           *request;          /* as the dialect sees it;
+                                                      NULL: it need not any
+                                                      more */
+};
 
 
 extern ngx_module_t  ngx_http_martech_module;
@@ -736,7 +755,8 @@ ngx_int_t ngx_http_martech_source_request(ngx_http_request_t *r,
  * MARTECH_OK.
  */
 ngx_uint_t ngx_http_martech_request(ngx_http_request_t *r,
-    ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_ctx_t *ctx);
+    ngx_http_martech_worker_t *worker, ngx_http_martech_loc_conf_t *mlcf,
+    ngx_http_martech_ctx_t *ctx);
 
 /*
  * plan_conf: the directives, what a location inherits, and what is made of all
@@ -980,6 +1000,15 @@ size_t ngx_http_martech_command_frame(ngx_str_t *head, ngx_str_t *tail,
 size_t ngx_http_martech_command_write(u_char *start, ngx_str_t *head,
     ngx_str_t *tail, martech_event_t *ev, size_t bound);
 
+/*
+ * collect: takes a batch of a request that ctx->source, endpoint, dialect and
+ * dialect_number are set for; the batch needs to stay only until this returns.
+ * Returns what ngx_http_finalize_request() takes, or NGX_DONE: the request is
+ * parked, and holds the reference that it was called with.
+ */
+ngx_int_t ngx_http_martech_collect_batch(ngx_http_request_t *r,
+    ngx_str_t *batch);
+
 /* collect, ctx, status: phase handlers */
 ngx_int_t ngx_http_martech_collect_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_martech_log_handler(ngx_http_request_t *r);
@@ -1001,6 +1030,9 @@ ngx_int_t ngx_http_martech_body(ngx_http_request_t *r, size_t max,
 ngx_int_t ngx_http_martech_answer_refused(ngx_http_request_t *r,
     ngx_uint_t reason, const char *field, off_t offset);
 ngx_int_t ngx_http_martech_answer_events(ngx_http_request_t *r);
+
+/* Of a request that brings no events. */
+ngx_int_t ngx_http_martech_answer_silent(ngx_http_request_t *r);
 
 /* The stable name of a reason (martech_rc_t or above), never NULL. */
 const char *ngx_http_martech_reason_name(ngx_uint_t reason);

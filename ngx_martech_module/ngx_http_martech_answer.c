@@ -38,24 +38,27 @@ static ngx_int_t ngx_http_martech_answer_header(ngx_http_request_t *r,
     const char *name, const char *value, size_t len);
 static ngx_int_t ngx_http_martech_answer_headers(ngx_http_request_t *r,
     ngx_uint_t status, ngx_uint_t reason);
-static ngx_int_t ngx_http_martech_answer_send(ngx_http_request_t *r,
-    ngx_uint_t status, const char *type, u_char *body, size_t len);
 static ngx_uint_t ngx_http_martech_answer_status(ngx_uint_t reason);
 static const char *ngx_http_martech_answer_title(ngx_uint_t status);
 static ngx_uint_t ngx_http_martech_answer_has_page(ngx_http_request_t *r,
     ngx_uint_t status);
+static ngx_int_t ngx_http_martech_answer_allow(ngx_http_request_t *r);
 
 
 static ngx_http_martech_refusal_text_t  ngx_http_martech_reasons[] = {
     { 404, "path",
-      "the path must be v1/track, identify, page, screen, group, alias or "
-      "batch" },
-    { 405, "method", "the method must be POST" },
+      "the path is none of the dialects that are spoken here, such as "
+      "v1/track or v1/batch" },
+    { 405, "method", "the path has other methods, see Allow" },
     { 415, "media_type",
       "the content type must be application/json, text/plain or another one "
       "that carries JSON" },
-    { 415, "content_encoding", "the body must not be encoded" },
+    { 415, "content_encoding",
+      "the body may be encoded once, with gzip or deflate" },
     { 413, "body_size", "the body is too large" },
+    { 400, "content_corrupt",
+      "the body is not, or not all of, what its encoding says" },
+    { 413, "content_ratio", "the body is compressed too much" },
     { 401, "key_missing",
       "a write key is needed: as user of Basic authentication, as "
       "\"writeKey\" of the body or of the query" },
@@ -107,6 +110,7 @@ ngx_int_t
 ngx_http_martech_answer_refused(ngx_http_request_t *r, ngx_uint_t reason,
     const char *field, off_t offset)
 {
+    ngx_int_t                      rc;
     ngx_uint_t                     status;
     ngx_http_martech_ctx_t        *ctx;
     ngx_http_martech_worker_t     *worker;
@@ -129,6 +133,12 @@ ngx_http_martech_answer_refused(ngx_http_request_t *r, ngx_uint_t reason,
 
     if (ngx_http_martech_answer_headers(r, status, reason) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    rc = ngx_http_martech_answer_reply(r, ctx, status);
+
+    if (rc != NGX_DECLINED) {
+        return rc;
     }
 
     if (ngx_http_martech_answer_has_page(r, status)) {
@@ -155,6 +165,11 @@ ngx_http_martech_answer_events(ngx_http_request_t *r)
     }
 
     if (ctx->verdict == NGX_HTTP_MARTECH_VERDICT_REJECTED) {
+        rc = ngx_http_martech_answer_reply(r, ctx, NGX_HTTP_BAD_REQUEST);
+
+        if (rc != NGX_DECLINED) {
+            return rc;
+        }
 
         if (ngx_http_martech_answer_has_page(r, NGX_HTTP_BAD_REQUEST)) {
             ctx->status = NGX_HTTP_BAD_REQUEST;
@@ -186,8 +201,41 @@ ngx_http_martech_answer_events(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    rc = ngx_http_martech_answer_reply(r, ctx, 0);
+
+    if (rc != NGX_DECLINED) {
+        return rc;
+    }
+
     if (ctx->verdict == NGX_HTTP_MARTECH_VERDICT_PARTIAL) {
         return ngx_http_martech_answer_partial(r);
+    }
+
+    return ngx_http_martech_answer_send(r, NGX_HTTP_OK, "application/json",
+                                        ngx_http_martech_success,
+                                        sizeof(ngx_http_martech_success) - 1);
+}
+
+
+ngx_int_t
+ngx_http_martech_answer_silent(ngx_http_request_t *r)
+{
+    ngx_int_t                      rc;
+    ngx_http_martech_ctx_t        *ctx;
+    ngx_http_martech_worker_t     *worker;
+    ngx_http_martech_main_conf_t  *mmcf;
+
+    mmcf = ngx_http_get_module_main_conf(r, ngx_http_martech_module);
+    worker = ngx_http_martech_worker(mmcf);
+    ctx = ngx_http_martech_ctx(r);
+
+    worker->stats->dialects[ctx->dialect_number].silent++;
+    ctx->verdict = NGX_HTTP_MARTECH_VERDICT_ANSWERED;
+
+    rc = ngx_http_martech_answer_reply(r, ctx, 0);
+
+    if (rc != NGX_DECLINED) {
+        return rc;
     }
 
     return ngx_http_martech_answer_send(r, NGX_HTTP_OK, "application/json",
@@ -413,6 +461,15 @@ ngx_http_martech_answer_header(ngx_http_request_t *r, const char *name,
 }
 
 
+ngx_int_t
+ngx_http_martech_answer_field(ngx_http_request_t *r, const char *name,
+    martech_str_t value)
+{
+    return ngx_http_martech_answer_header(r, name, (char *) value.data,
+                                          value.len);
+}
+
+
 /* What a status needs besides a body. */
 
 static ngx_int_t
@@ -421,14 +478,29 @@ ngx_http_martech_answer_headers(ngx_http_request_t *r, ngx_uint_t status,
 {
     u_char                       *p;
     static char                   realm[] = "Basic realm=\"events\"";
+    ngx_http_martech_ctx_t       *ctx;
     ngx_http_martech_loc_conf_t  *mlcf;
 
     switch (status) {
 
     case NGX_HTTP_NOT_ALLOWED:
-        return ngx_http_martech_answer_header(r, "Allow", "POST", 4);
+        return ngx_http_martech_answer_allow(r);
 
     case NGX_HTTP_UNAUTHORIZED:
+
+        /*
+         * What a page loads must not make its browser ask for a password; the
+         * answer of a dialect says what its senders need to know.
+         */
+
+        ctx = ngx_http_martech_ctx(r);
+
+        if (ctx->endpoint
+            && (ctx->endpoint->image || ctx->endpoint->always))
+        {
+            return NGX_OK;
+        }
+
         return ngx_http_martech_answer_header(r, "WWW-Authenticate", realm,
                                               sizeof(realm) - 1);
 
@@ -439,7 +511,7 @@ ngx_http_martech_answer_headers(ngx_http_request_t *r, ngx_uint_t status,
         }
 
         return ngx_http_martech_answer_header(r, "Accept-Encoding",
-                                              "identity", 8);
+                                              "gzip, deflate", 13);
 
     case NGX_HTTP_SERVICE_UNAVAILABLE:
         mlcf = ngx_http_get_module_loc_conf(r, ngx_http_martech_module);
@@ -460,6 +532,26 @@ ngx_http_martech_answer_headers(ngx_http_request_t *r, ngx_uint_t status,
 
 
 static ngx_int_t
+ngx_http_martech_answer_allow(ngx_http_request_t *r)
+{
+    u_char                  *p, *last;
+    ngx_http_martech_ctx_t  *ctx;
+
+    ctx = ngx_http_martech_ctx(r);
+
+    p = ngx_pnalloc(r->pool, NGX_HTTP_MARTECH_ALLOW);
+
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    last = ngx_http_martech_dialect_allow(p, ctx->methods);
+
+    return ngx_http_martech_answer_header(r, "Allow", (char *) p, last - p);
+}
+
+
+ngx_int_t
 ngx_http_martech_answer_send(ngx_http_request_t *r, ngx_uint_t status,
     const char *type, u_char *body, size_t len)
 {
@@ -483,9 +575,12 @@ ngx_http_martech_answer_send(ngx_http_request_t *r, ngx_uint_t status,
 
     r->headers_out.status = status;
     r->headers_out.content_length_n = len;
-    r->headers_out.content_type.data = (u_char *) type;
-    r->headers_out.content_type.len = ngx_strlen(type);
-    r->headers_out.content_type_len = r->headers_out.content_type.len;
+
+    if (type) {
+        r->headers_out.content_type.data = (u_char *) type;
+        r->headers_out.content_type.len = ngx_strlen(type);
+        r->headers_out.content_type_len = r->headers_out.content_type.len;
+    }
 
     rc = ngx_http_send_header(r);
 
@@ -501,7 +596,7 @@ ngx_http_martech_answer_send(ngx_http_request_t *r, ngx_uint_t status,
 
     b->pos = body;
     b->last = body + len;
-    b->memory = 1;
+    b->memory = (len > 0);
     b->last_buf = 1;
     b->last_in_chain = 1;
 

@@ -14,11 +14,25 @@
 
 #define NGX_HTTP_MARTECH_TAPE_MIN  4096          /* nodes, 96 KiB */
 
+/* What a dialect may put around a value that was within the limit itself. */
+#define NGX_HTTP_MARTECH_DEPTH     8
+
+/* A reason that is nobody's fault: the request ends with 500. */
+#define NGX_HTTP_MARTECH_COLLECT_FAILED  NGX_HTTP_MARTECH_REASONS
+
+
 static void ngx_http_martech_collect_body(ngx_http_request_t *r);
-static ngx_int_t ngx_http_martech_collect_request(
-    ngx_http_martech_collect_t *mc);
-static martech_rc_t ngx_http_martech_collect_scan(
+static ngx_int_t ngx_http_martech_collect_request(ngx_http_request_t *r,
+    ngx_str_t *batch);
+static ngx_uint_t ngx_http_martech_collect_text(
     ngx_http_martech_collect_t *mc, ngx_str_t *body);
+static martech_str_t ngx_http_martech_collect_visitor(ngx_http_request_t *r,
+    ngx_http_martech_ctx_t *ctx);
+static ngx_uint_t ngx_http_martech_collect_plain(martech_str_t *text);
+static ngx_uint_t ngx_http_martech_collect_open(
+    ngx_http_martech_collect_t *mc, ngx_str_t *text);
+static martech_rc_t ngx_http_martech_collect_scan(
+    ngx_http_martech_collect_t *mc, ngx_str_t *text);
 static ngx_uint_t ngx_http_martech_collect_key(ngx_http_martech_collect_t *mc);
 static void ngx_http_martech_collect_facts(ngx_http_martech_collect_t *mc);
 static void ngx_http_martech_collect_hex(u_char *out, uint32_t bits);
@@ -79,11 +93,15 @@ ngx_http_martech_collect_handler(ngx_http_request_t *r)
     reason = ngx_http_martech_cors_check(r, mlcf, ctx);
 
     if (reason == MARTECH_OK) {
-        reason = ngx_http_martech_request(r, mlcf, ctx);
+        reason = ngx_http_martech_request(r, worker, mlcf, ctx);
     }
 
     if (reason == MARTECH_OK && ctx->source) {
         reason = ngx_http_martech_cors_check(r, mlcf, ctx);
+    }
+
+    if (reason == MARTECH_OK && ctx->endpoint->silent) {
+        return ngx_http_martech_answer_silent(r);
     }
 
     if (reason == MARTECH_OK && !ngx_http_martech_redis_accepts(worker)) {
@@ -107,7 +125,38 @@ ngx_http_martech_collect_handler(ngx_http_request_t *r)
 static void
 ngx_http_martech_collect_body(ngx_http_request_t *r)
 {
+    ngx_int_t  rc;
+
+    rc = ngx_http_martech_collect_request(r, NULL);
+
+    /* NGX_DONE: the request is parked and holds the reference we were given */
+
+    if (rc != NGX_DONE) {
+        ngx_http_finalize_request(r, rc);
+    }
+}
+
+
+ngx_int_t
+ngx_http_martech_collect_batch(ngx_http_request_t *r, ngx_str_t *batch)
+{
+    ngx_http_martech_ctx_t  *ctx;
+
+    ctx = ngx_http_martech_ctx(r);
+    ctx->type = MARTECH_EVENT_UNKNOWN;
+
+    return ngx_http_martech_collect_request(r, batch);
+}
+
+
+/* From the body on, or from a batch that somebody else has made of it. */
+
+static ngx_int_t
+ngx_http_martech_collect_request(ngx_http_request_t *r, ngx_str_t *batch)
+{
     ngx_int_t                   rc;
+    ngx_str_t                   body;
+    ngx_uint_t                  reason;
     ngx_http_martech_collect_t  mc;
 
     mc.r = r;
@@ -121,71 +170,173 @@ ngx_http_martech_collect_body(ngx_http_request_t *r)
     mc.mlcf = ngx_http_get_module_loc_conf(r, ngx_http_martech_module);
     mc.mmcf = ngx_http_get_module_main_conf(r, ngx_http_martech_module);
     mc.worker = ngx_http_martech_worker(mc.mmcf);
+    mc.limits = &mc.mlcf->limits;
+    mc.field = "";
+    mc.offset = -1;
+    mc.texts = 0;
+    mc.visitor.len = 0;
+    mc.visitor.data = NULL;
 
-    rc = ngx_http_martech_collect_request(&mc);
+    reason = MARTECH_OK;
 
-    /* NGX_DONE: the request is parked and holds the reference we were given */
-
-    if (rc != NGX_DONE) {
-        ngx_http_finalize_request(r, rc);
+    if (batch == NULL) {
+        batch = &body;
+        reason = ngx_http_martech_collect_text(&mc, batch);
     }
+
+    if (reason == MARTECH_OK) {
+        reason = ngx_http_martech_collect_open(&mc, batch);
+    }
+
+    if (reason == NGX_HTTP_MARTECH_COLLECT_FAILED) {
+        rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
+
+    } else if (reason != MARTECH_OK) {
+        rc = ngx_http_martech_answer_refused(r, reason, mc.field, mc.offset);
+
+    } else {
+        ngx_http_martech_collect_facts(&mc);
+        ngx_http_martech_privacy_facts(&mc);
+
+        mc.drop = ngx_http_martech_drop_request(r, mc.mlcf);
+
+        rc = ngx_http_martech_collect_events(&mc);
+    }
+
+    if (mc.texts) {
+        ngx_http_martech_texts_trim(&mc.worker->texts);
+    }
+
+    return rc;
 }
 
 
-static ngx_int_t
-ngx_http_martech_collect_request(ngx_http_martech_collect_t *mc)
+/* The body as the event model reads it.  Returns the reason for a refusal, or
+   MARTECH_OK. */
+
+static ngx_uint_t
+ngx_http_martech_collect_text(ngx_http_martech_collect_t *mc, ngx_str_t *body)
 {
-    off_t         offset;
-    ngx_int_t     rc;
-    ngx_str_t     body;
+    ngx_int_t   rc;
+    ngx_uint_t  reason;
+
+    rc = ngx_http_martech_body(mc->r, mc->mlcf->limits.batch_size_max, body);
+
+    if (rc != NGX_OK) {
+        return (rc == NGX_DECLINED) ? NGX_HTTP_MARTECH_REFUSED_BODY_SIZE
+                                    : NGX_HTTP_MARTECH_COLLECT_FAILED;
+    }
+
+    ngx_http_martech_count(mc->worker, BYTES, body->len);
+
+    if (mc->ctx->encoding != NGX_HTTP_MARTECH_ENCODING_NONE
+        || ngx_http_martech_inflate_magic(body->data, body->len))
+    {
+        mc->texts = 1;
+        reason = ngx_http_martech_inflate(mc, body);
+
+        if (reason != MARTECH_OK) {
+            return reason;
+        }
+    }
+
+    mc->visitor = ngx_http_martech_collect_visitor(mc->r, mc->ctx);
+
+    if (mc->ctx->endpoint->native) {
+        return MARTECH_OK;
+    }
+
+    mc->texts = 1;
+    mc->ctx->request->visitor = (mc->visitor.len > 0)
+                                ? mc->visitor
+                                : ngx_http_martech_identity(mc->r, mc->ctx);
+    mc->wide = mc->mlcf->limits;
+    mc->wide.depth_max += NGX_HTTP_MARTECH_DEPTH;
+    mc->limits = &mc->wide;
+
+    return ngx_http_martech_translate(mc, body);
+}
+
+
+/* Who sends, if a header of the dialect's own says it. */
+
+static martech_str_t
+ngx_http_martech_collect_visitor(ngx_http_request_t *r,
+    ngx_http_martech_ctx_t *ctx)
+{
+    u_char         *p;
+    martech_str_t   id = { 0, NULL };
+
+    if (ctx->endpoint->visitor) {
+        p = ngx_pnalloc(r->pool, MARTECH_ID_SIZE_MAX);
+
+        if (p) {
+            id = ctx->endpoint->visitor(ctx->request, p);
+        }
+
+        if (id.len > 0 && ngx_http_martech_collect_plain(&id)) {
+            return id;
+        }
+
+        id.len = 0;
+    }
+
+    return id;
+}
+
+
+/* 1 if a text stands in JSON as it is. */
+
+static ngx_uint_t
+ngx_http_martech_collect_plain(martech_str_t *text)
+{
+    size_t  i;
+
+    for (i = 0; i < text->len; i++) {
+
+        if (text->data[i] < 0x20 || text->data[i] >= 0x7f
+            || text->data[i] == '"' || text->data[i] == '\\')
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+/* Scans the text, and finds its events and who they are of.  Returns likewise.
+   */
+
+static ngx_uint_t
+ngx_http_martech_collect_open(ngx_http_martech_collect_t *mc, ngx_str_t *text)
+{
     ngx_uint_t    reason;
-    const char   *field;
-    martech_rc_t  mrc;
+    martech_rc_t  rc;
 
-    rc = ngx_http_martech_body(mc->r, mc->mlcf->limits.batch_size_max, &body);
+    rc = ngx_http_martech_collect_scan(mc, text);
 
-    if (rc == NGX_ERROR) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    if (rc != MARTECH_OK) {
+
+        if (rc != MARTECH_BODY_EMPTY) {
+            mc->offset = (off_t) mc->worker->tape.error_offset;
+        }
+
+        return rc;
     }
 
-    if (rc == NGX_DECLINED) {
-        return ngx_http_martech_answer_refused(mc->r,
-                                   NGX_HTTP_MARTECH_REFUSED_BODY_SIZE, "", -1);
-    }
+    rc = martech_batch_open(&mc->batch, &mc->worker->tape, mc->ctx->type,
+                            &mc->mlcf->limits, &mc->field);
 
-    ngx_http_martech_count(mc->worker, BYTES, body.len);
-
-    mrc = ngx_http_martech_collect_scan(mc, &body);
-
-    if (mrc != MARTECH_OK) {
-        offset = (mrc == MARTECH_BODY_EMPTY)
-                 ? -1 : (off_t) mc->worker->tape.error_offset;
-
-        return ngx_http_martech_answer_refused(mc->r, mrc, "", offset);
-    }
-
-    mrc = martech_batch_open(&mc->batch, &mc->worker->tape, mc->ctx->type,
-                             &mc->mlcf->limits, &field);
-
-    if (mrc != MARTECH_OK) {
-        return ngx_http_martech_answer_refused(mc->r, mrc, field, -1);
+    if (rc != MARTECH_OK || mc->ctx->source) {
+        return rc;
     }
 
     reason = ngx_http_martech_collect_key(mc);
 
-    if (reason != MARTECH_OK) {
-        return ngx_http_martech_answer_refused(mc->r, reason,
-                    (reason == NGX_HTTP_MARTECH_REFUSED_ORIGIN) ? ""
-                                                                : "/writeKey",
-                    -1);
-    }
-
-    ngx_http_martech_collect_facts(mc);
-    ngx_http_martech_privacy_facts(mc);
-
-    mc->drop = ngx_http_martech_drop_request(mc->r, mc->mlcf);
-
-    return ngx_http_martech_collect_events(mc);
+    mc->field = (reason == NGX_HTTP_MARTECH_REFUSED_ORIGIN) ? ""
+                                                            : "/writeKey";
+    return reason;
 }
 
 
@@ -195,44 +346,57 @@ ngx_http_martech_collect_request(ngx_http_martech_collect_t *mc)
  */
 
 static martech_rc_t
-ngx_http_martech_collect_scan(ngx_http_martech_collect_t *mc, ngx_str_t *body)
+ngx_http_martech_collect_scan(ngx_http_martech_collect_t *mc, ngx_str_t *text)
 {
-    uint32_t              max, size;
-    martech_rc_t          rc;
-    martech_json_node_t  *nodes;
-    martech_json_tape_t  *tape;
+    martech_rc_t             rc;
+    martech_json_tape_t     *tape;
+    const martech_limits_t  *limits;
 
     tape = &mc->worker->tape;
-    max = mc->mlcf->limits.tokens_max;
+    limits = mc->limits;
 
-    for ( ;; ) {
-        tape->nodes_max = ngx_min(mc->worker->tape_size, max);
+    do {
+        tape->nodes_max = ngx_min(mc->worker->tape_size, limits->tokens_max);
 
         rc = (tape->nodes_max > 0)
-             ? martech_json_scan(tape, body->data, body->len,
-                                 &mc->mlcf->limits)
+             ? martech_json_scan(tape, text->data, text->len, limits)
              : MARTECH_JSON_TOKENS;
 
-        if (rc != MARTECH_JSON_TOKENS || tape->nodes_max == max) {
-            return rc;
-        }
+    } while (rc == MARTECH_JSON_TOKENS
+             && ngx_http_martech_collect_tape(mc->worker, limits) == NGX_OK);
 
-        size = ngx_min(ngx_max(4 * mc->worker->tape_size,
-                               NGX_HTTP_MARTECH_TAPE_MIN), max);
+    return rc;
+}
 
-        nodes = ngx_alloc(size * sizeof(martech_json_node_t), mc->worker->log);
 
-        if (nodes == NULL) {
-            return rc;
-        }
+ngx_int_t
+ngx_http_martech_collect_tape(ngx_http_martech_worker_t *worker,
+    const martech_limits_t *limits)
+{
+    uint32_t              size;
+    martech_json_node_t  *nodes;
 
-        if (tape->nodes) {
-            ngx_free(tape->nodes);
-        }
-
-        tape->nodes = nodes;
-        mc->worker->tape_size = size;
+    if (worker->tape_size >= limits->tokens_max) {
+        return NGX_DECLINED;
     }
+
+    size = ngx_min(ngx_max(4 * worker->tape_size, NGX_HTTP_MARTECH_TAPE_MIN),
+                   limits->tokens_max);
+
+    nodes = ngx_alloc(size * sizeof(martech_json_node_t), worker->log);
+
+    if (nodes == NULL) {
+        return NGX_DECLINED;
+    }
+
+    if (worker->tape.nodes) {
+        ngx_free(worker->tape.nodes);
+    }
+
+    worker->tape.nodes = nodes;
+    worker->tape_size = size;
+
+    return NGX_OK;
 }
 
 
@@ -246,10 +410,6 @@ ngx_http_martech_collect_key(ngx_http_martech_collect_t *mc)
 {
     u_char         buf[NGX_HTTP_MARTECH_KEY_MAX];
     martech_str_t  key;
-
-    if (mc->ctx->source) {
-        return MARTECH_OK;
-    }
 
     key = martech_batch_write_key(&mc->batch, buf, sizeof(buf));
 
@@ -285,8 +445,8 @@ ngx_http_martech_collect_facts(ngx_http_martech_collect_t *mc)
     facts->source.data = mc->ctx->source->name.data;
     facts->source.len = mc->ctx->source->name.len;
 
-    facts->dialect.data = (u_char *) "segment";
-    facts->dialect.len = sizeof("segment") - 1;
+    facts->dialect = mc->ctx->dialect->name;
+    facts->visitor = mc->visitor;
 
     ngx_http_martech_collect_request_id(mc);
     ngx_http_martech_collect_trace(mc);
@@ -311,7 +471,10 @@ ngx_http_martech_collect_facts(ngx_http_martech_collect_t *mc)
     if (mc->ctx->source->client) {
         facts->ip = mc->ip;
         facts->user_agent = mc->agent;
-        facts->visitor = ngx_http_martech_identity(mc->r, mc->ctx);
+
+        if (facts->visitor.len == 0) {
+            facts->visitor = ngx_http_martech_identity(mc->r, mc->ctx);
+        }
     }
 }
 
@@ -546,13 +709,18 @@ ngx_http_martech_collect_submit(ngx_http_martech_collect_t *mc)
 static void
 ngx_http_martech_collect_count(ngx_http_martech_collect_t *mc)
 {
-    ngx_uint_t                   i, n;
-    ngx_http_martech_worker_t   *worker;
-    ngx_http_martech_refusal_t  *refusal;
+    ngx_uint_t                         i, n;
+    ngx_http_martech_worker_t         *worker;
+    ngx_http_martech_refusal_t        *refusal;
+    ngx_http_martech_dialect_stats_t  *dialect;
 
     worker = mc->worker;
 
     ngx_http_martech_count(worker, RECEIVED, mc->ctx->events);
+
+    dialect = &worker->stats->dialects[mc->ctx->dialect_number];
+    dialect->received += mc->ctx->events;
+    dialect->accepted += mc->ctx->accepted;
 
     ngx_http_martech_dropped(worker->stats, CONSENT, mc->denied);
 

@@ -6,6 +6,8 @@
  * events goes through:
  *
  *     collect   body, key, facts; the loop over the events; park or answer
+ *     inflate   a compressed body
+ *     translate a body of a dialect that is not the event model's own
  *     event     the steps of one event, in this order:
  *     drop        rules of the request: bots, internal traffic
  *     consent     what the person has granted, and what follows from it
@@ -65,6 +67,12 @@ typedef struct {
     size_t                         bytes;        /* asked of the buffer */
     ngx_queue_t                    records;      /* of this request */
     u_char                         request_id[32];
+    const martech_limits_t        *limits;       /* to scan with */
+    martech_limits_t               wide;         /* those of a translation */
+    const char                    *field;        /* of a refusal, static */
+    off_t                          offset;       /* likewise, or -1 */
+    unsigned                       texts:1;      /* its memory is used */
+    martech_str_t                  visitor;      /* empty: nobody */
     martech_batch_t                batch;
     martech_facts_t                facts;        /* as they may be stored */
     martech_str_t                  ip;           /* as they are */
@@ -84,6 +92,30 @@ typedef struct {
     ngx_http_martech_judgement_t   judgement;    /* of the plan */
 } ngx_http_martech_item_t;
 
+
+/* The first bytes of gzip (RFC 1952 section 2.3.1), with which no text
+   begins: some libraries compress and do not say so. */
+#define ngx_http_martech_inflate_magic(p, len)                                \
+    ((len) >= 2 && (p)[0] == 0x1f && (p)[1] == 0x8b)
+
+/*
+ * inflate: decompresses a body into memory of the worker, by ctx->encoding, of
+ * NONE by gzip.  Returns MARTECH_OK, or the reason for a refusal.
+ */
+ngx_uint_t ngx_http_martech_inflate(ngx_http_martech_collect_t *mc,
+    ngx_str_t *body);
+
+/*
+ * translate: makes a batch of a body, in memory of the worker.  Returns
+ * MARTECH_OK, or the reason for a refusal, with field and offset set.
+ */
+ngx_uint_t ngx_http_martech_translate(ngx_http_martech_collect_t *mc,
+    ngx_str_t *body);
+
+/* collect: a larger tape.  NGX_DECLINED: it is as large as it may be, or there
+   is no memory. */
+ngx_int_t ngx_http_martech_collect_tape(ngx_http_martech_worker_t *worker,
+    const martech_limits_t *limits);
 
 /*
  * event: takes one event, into the buffer, as dropped, or onto the list of

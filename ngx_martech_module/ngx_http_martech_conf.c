@@ -40,6 +40,8 @@ static ngx_http_martech_limit_t
       offsetof(martech_limits_t, tokens_max), 0, 64, 4 * 1024 * 1024 },
     { ngx_string("key"),
       offsetof(martech_limits_t, key_size_max), 0, 32, 65535 },
+    { ngx_string("inflate_ratio"),
+      offsetof(martech_limits_t, inflate_ratio_max), 0, 1, 2000 },
     { ngx_string("string"),
       offsetof(martech_limits_t, string_size_max), 1, 256, 16 * 1024 * 1024 }
 };
@@ -346,8 +348,8 @@ ngx_http_martech_limit(ngx_conf_t *cf, ngx_http_martech_loc_conf_t *mlcf,
     }
 
     return ngx_http_martech_conf_invalid(cf, value, "the limits are event=, "
-                  "batch=, events=, message_id=, depth=, tokens=, key= and "
-                  "string=");
+                  "batch=, events=, message_id=, depth=, tokens=, key=, "
+                  "inflate_ratio= and string=");
 }
 
 

@@ -63,6 +63,13 @@ static ngx_command_t  ngx_http_martech_commands[] = {
       0,
       NULL },
 
+    { ngx_string("martech_dialect"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_martech_dialect,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("martech_plan"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
       ngx_http_martech_plan,
@@ -401,6 +408,7 @@ ngx_http_martech_create_loc_conf(ngx_conf_t *cf)
     }
 
     mlcf->collect = NGX_CONF_UNSET;
+    mlcf->dialects = NGX_CONF_UNSET_PTR;
     mlcf->plans = NGX_CONF_UNSET_PTR;
     mlcf->ack = NGX_CONF_UNSET_UINT;
     mlcf->retry_after = NGX_CONF_UNSET;
@@ -446,6 +454,8 @@ ngx_http_martech_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->collect = 0;
     }
 
+    conf->skip = ngx_http_martech_dialect_skip(clcf);
+
     ngx_conf_merge_uint_value(conf->ack, prev->ack,
                               NGX_HTTP_MARTECH_ACK_REDIS);
     ngx_conf_merge_value(conf->retry_after, prev->retry_after, 5);
@@ -458,6 +468,7 @@ ngx_http_martech_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_martech_cors_merge(prev, conf);
 
     if (ngx_http_martech_cookie_merge(cf, prev, conf) != NGX_CONF_OK
+        || ngx_http_martech_dialect_merge(cf, prev, conf) != NGX_CONF_OK
         || ngx_http_martech_consent_merge(cf, prev, conf) != NGX_CONF_OK
         || ngx_http_martech_plan_merge(cf, prev, conf) != NGX_CONF_OK)
     {
@@ -533,6 +544,8 @@ ngx_http_martech_worker(ngx_http_martech_main_conf_t *mmcf)
 
     worker->random[0] = ngx_http_martech_random64();
     worker->random[1] = ngx_http_martech_random64();
+
+    ngx_http_martech_dialect_init(worker);
 
     former = ngx_http_martech_stats_worker(mmcf->zone, worker);
 

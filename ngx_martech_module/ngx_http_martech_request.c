@@ -14,10 +14,14 @@
 #include "ngx_http_martech.h"
 
 
-static ngx_int_t ngx_http_martech_request_path(ngx_http_request_t *r,
-    ngx_http_martech_ctx_t *ctx);
+static ngx_uint_t ngx_http_martech_request_body(ngx_http_request_t *r,
+    ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_ctx_t *ctx);
+static ngx_uint_t ngx_http_martech_request_source(ngx_http_request_t *r,
+    ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_ctx_t *ctx);
 static ngx_uint_t ngx_http_martech_request_media_type(ngx_http_request_t *r);
-static ngx_uint_t ngx_http_martech_request_encoded(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_martech_request_encoding(ngx_http_request_t *r,
+    ngx_http_martech_ctx_t *ctx);
+static ngx_int_t ngx_http_martech_request_coding(ngx_str_t *value);
 
 
 static ngx_str_t  ngx_http_martech_media_types[] = {
@@ -31,98 +35,72 @@ static ngx_str_t  ngx_http_martech_media_types[] = {
 
 ngx_uint_t
 ngx_http_martech_request(ngx_http_request_t *r,
-    ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_ctx_t *ctx)
+    ngx_http_martech_worker_t *worker, ngx_http_martech_loc_conf_t *mlcf,
+    ngx_http_martech_ctx_t *ctx)
 {
-    if (ngx_http_martech_request_path(r, ctx) != NGX_OK) {
-        return NGX_HTTP_MARTECH_REFUSED_PATH;
+    ngx_uint_t  reason;
+
+    reason = ngx_http_martech_dialect_find(r, worker, mlcf, ctx);
+
+    if (reason != MARTECH_OK) {
+        return reason;
     }
 
-    if (r->method != NGX_HTTP_POST) {
-        return NGX_HTTP_MARTECH_REFUSED_METHOD;
+    if (!ctx->endpoint->silent) {
+        reason = ngx_http_martech_request_body(r, mlcf, ctx);
+
+        if (reason != MARTECH_OK) {
+            return reason;
+        }
     }
 
-    if (ngx_http_martech_request_encoded(r)) {
-        return NGX_HTTP_MARTECH_REFUSED_ENCODING;
-    }
-
-    if (!ngx_http_martech_request_media_type(r)) {
-        return NGX_HTTP_MARTECH_REFUSED_MEDIA_TYPE;
-    }
-
-    if (r->headers_in.content_length_n > (off_t) mlcf->limits.batch_size_max) {
-        return NGX_HTTP_MARTECH_REFUSED_BODY_SIZE;
-    }
-
-    if (ngx_http_martech_source_request(r, mlcf, ctx) == NGX_ERROR) {
-        return NGX_HTTP_MARTECH_REFUSED_KEY_UNKNOWN;
-    }
-
-    return MARTECH_OK;
+    return ngx_http_martech_request_source(r, mlcf, ctx);
 }
 
 
-/* The part of the URI behind the location must be v1/ and a known word. */
+/* What is said of the body that is to come. */
 
-static ngx_int_t
-ngx_http_martech_request_path(ngx_http_request_t *r,
-    ngx_http_martech_ctx_t *ctx)
+static ngx_uint_t
+ngx_http_martech_request_body(ngx_http_request_t *r,
+    ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_ctx_t *ctx)
 {
-    u_char                    *p, *end;
-    size_t                     skip;
-    martech_str_t              word;
-    ngx_http_core_loc_conf_t  *clcf;
-
-    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-
-    p = r->uri.data;
-    end = p + r->uri.len;
-
-    skip = clcf->name.len;
-
-#if (NGX_PCRE)
-    if (clcf->regex) {
-        skip = 0;
-    }
-#endif
-
-    if (clcf->named || clcf->noname || clcf->exact_match || clcf->lmt_excpt) {
-        skip = 0;
+    if (!ngx_http_martech_request_encoding(r, ctx)) {
+        return NGX_HTTP_MARTECH_REFUSED_ENCODING;
     }
 
-    if (skip > 0 && r->uri.len >= skip) {
+    /* what a dialect reads itself it judges by itself */
 
-        /* prefix location: nothing may stand between it and v1/ */
+    if (ctx->endpoint->native && !ngx_http_martech_request_media_type(r)) {
+        return NGX_HTTP_MARTECH_REFUSED_MEDIA_TYPE;
+    }
 
-        p += skip;
+    return (r->headers_in.content_length_n
+            > (off_t) mlcf->limits.batch_size_max)
+           ? NGX_HTTP_MARTECH_REFUSED_BODY_SIZE : MARTECH_OK;
+}
 
-        if (p[-1] == '/') {
-            p--;
-        }
 
-    } else {
+static ngx_uint_t
+ngx_http_martech_request_source(ngx_http_request_t *r,
+    ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_ctx_t *ctx)
+{
+    martech_str_t  key;
 
-        while (end - p >= 4 && ngx_strncmp(p, "/v1/", 4) != 0) {
-            p++;
+    if (ctx->endpoint->key && mlcf->sources) {
+        key = ctx->endpoint->key(ctx->request);
+
+        if (key.data) {
+            ctx->source = ngx_http_martech_source_find(mlcf->sources,
+                                                       (u_char *) key.data,
+                                                       key.len);
+
+            return ctx->source ? MARTECH_OK
+                               : NGX_HTTP_MARTECH_REFUSED_KEY_UNKNOWN;
         }
     }
 
-    if (end - p < 5 || ngx_strncmp(p, "/v1/", 4) != 0) {
-        return NGX_DECLINED;
-    }
-
-    word.data = p + 4;
-    word.len = end - (p + 4);
-
-    ctx->type = martech_event_type(word);
-
-    if (ctx->type != MARTECH_EVENT_UNKNOWN
-        || (word.len == 1 && word.data[0] == 'b')
-        || (word.len == 5 && ngx_strncmp(word.data, "batch", 5) == 0))
-    {
-        return NGX_OK;
-    }
-
-    return NGX_DECLINED;
+    return (ngx_http_martech_source_request(r, mlcf, ctx) == NGX_ERROR)
+           ? NGX_HTTP_MARTECH_REFUSED_KEY_UNKNOWN : MARTECH_OK;
 }
 
 
@@ -187,11 +165,16 @@ ngx_http_martech_request_media_type(ngx_http_request_t *r)
 }
 
 
-/* NGINX keeps no pointer to Content-Encoding of a request. */
+/*
+ * NGINX keeps no pointer to Content-Encoding of a request.  One coding is
+ * undone; 0: there are several, or one that is not known.
+ */
 
 static ngx_uint_t
-ngx_http_martech_request_encoded(ngx_http_request_t *r)
+ngx_http_martech_request_encoding(ngx_http_request_t *r,
+    ngx_http_martech_ctx_t *ctx)
 {
+    ngx_int_t         coding;
     ngx_uint_t        i;
     ngx_list_part_t  *part;
     ngx_table_elt_t  *header;
@@ -211,18 +194,53 @@ ngx_http_martech_request_encoded(ngx_http_request_t *r)
                 continue;
             }
 
-            if (header[i].value.len == 0
-                || (header[i].value.len == 8
-                    && ngx_strncasecmp(header[i].value.data,
-                                       (u_char *) "identity", 8)
-                       == 0))
-            {
+            coding = ngx_http_martech_request_coding(&header[i].value);
+
+            if (coding == NGX_HTTP_MARTECH_ENCODING_NONE) {
                 continue;
             }
 
-            return 1;
+            if (coding == NGX_ERROR
+                || ctx->encoding != NGX_HTTP_MARTECH_ENCODING_NONE)
+            {
+                return 0;
+            }
+
+            ctx->encoding = coding;
         }
     }
 
-    return 0;
+    return 1;
+}
+
+
+/* RFC 9110 section 8.4.1; NGX_ERROR: another one. */
+
+static ngx_int_t
+ngx_http_martech_request_coding(ngx_str_t *value)
+{
+    ngx_uint_t  i;
+
+    static struct {
+        ngx_str_t   name;
+        ngx_int_t   coding;
+    } codings[] = {
+        { ngx_string(""), NGX_HTTP_MARTECH_ENCODING_NONE },
+        { ngx_string("identity"), NGX_HTTP_MARTECH_ENCODING_NONE },
+        { ngx_string("gzip"), NGX_HTTP_MARTECH_ENCODING_GZIP },
+        { ngx_string("x-gzip"), NGX_HTTP_MARTECH_ENCODING_GZIP },
+        { ngx_string("deflate"), NGX_HTTP_MARTECH_ENCODING_DEFLATE }
+    };
+
+    for (i = 0; i < sizeof(codings) / sizeof(codings[0]); i++) {
+
+        if (value->len == codings[i].name.len
+            && ngx_strncasecmp(value->data, codings[i].name.data, value->len)
+               == 0)
+        {
+            return codings[i].coding;
+        }
+    }
+
+    return NGX_ERROR;
 }

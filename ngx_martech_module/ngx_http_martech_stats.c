@@ -469,6 +469,16 @@ ngx_http_martech_stats_sum(ngx_shm_zone_t *zone,
             sum->ack_ms[k] += block->ack_ms[k];
         }
 
+        /* most blocks have never had a request */
+
+        for (k = 0; k < NGX_HTTP_MARTECH_DIALECT_SLOTS
+                    && block->counters[NGX_HTTP_MARTECH_COUNT_REQUESTS]; k++)
+        {
+            sum->dialects[k].received += block->dialects[k].received;
+            sum->dialects[k].accepted += block->dialects[k].accepted;
+            sum->dialects[k].silent += block->dialects[k].silent;
+        }
+
         if (block->pid == 0
             || (block->pid != (ngx_atomic_uint_t) ngx_pid
                 && ngx_http_martech_stats_free(block->pid)))

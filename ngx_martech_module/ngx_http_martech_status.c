@@ -11,7 +11,7 @@
 #include "ngx_http_martech.h"
 
 
-#define NGX_HTTP_MARTECH_STATUS_SIZE  32768
+#define NGX_HTTP_MARTECH_STATUS_SIZE  49152
 
 
 /* How a counter or gauge is called, in JSON and (with a prefix) in metrics. */
@@ -123,6 +123,12 @@ static void ngx_http_martech_status_prometheus(ngx_shm_zone_t *zone,
     martech_json_writer_t *w);
 static void ngx_http_martech_status_histogram(ngx_http_martech_stats_t *sum,
     martech_json_writer_t *w);
+static void ngx_http_martech_status_dialects(ngx_http_martech_stats_t *sum,
+    martech_json_writer_t *w);
+static void ngx_http_martech_status_dialect_metrics(
+    ngx_http_martech_stats_t *sum, martech_json_writer_t *w);
+static ngx_uint_t ngx_http_martech_status_dialect(
+    ngx_http_martech_stats_t *sum, ngx_uint_t number, char *name);
 
 
 ngx_int_t
@@ -362,6 +368,8 @@ ngx_http_martech_status_json(ngx_http_martech_main_conf_t *mmcf,
 
     martech_json_end(w, '}');
 
+    ngx_http_martech_status_dialects(sum, w);
+
     martech_json_name(w, "plans");
     ngx_http_martech_quality_json(&mmcf->plans, w);
 
@@ -481,6 +489,7 @@ ngx_http_martech_status_prometheus(ngx_shm_zone_t *zone,
                     ngx_http_martech_resp_class_name(i), sum->errors[i]);
     }
 
+    ngx_http_martech_status_dialect_metrics(sum, w);
     ngx_http_martech_status_histogram(sum, w);
 }
 
@@ -518,4 +527,101 @@ ngx_http_martech_status_histogram(ngx_http_martech_stats_t *sum,
                     sum->counters[NGX_HTTP_MARTECH_COUNT_ACK_MS] / 1000,
                     sum->counters[NGX_HTTP_MARTECH_COUNT_ACK_MS] % 1000,
                     sum->counters[NGX_HTTP_MARTECH_COUNT_ACKS]);
+}
+
+
+/* Of each dialect that somebody has spoken. */
+
+static void
+ngx_http_martech_status_dialects(ngx_http_martech_stats_t *sum,
+    martech_json_writer_t *w)
+{
+    char        name[NGX_HTTP_MARTECH_DIALECT_NAME];
+    ngx_uint_t  i;
+
+    martech_json_name(w, "dialects");
+    martech_json_begin(w, '{');
+
+    for (i = 0; i < NGX_HTTP_MARTECH_DIALECT_SLOTS; i++) {
+
+        if (!ngx_http_martech_status_dialect(sum, i, name)) {
+            continue;
+        }
+
+        martech_json_name(w, name);
+        martech_json_begin(w, '{');
+        martech_json_name(w, "events_received");
+        martech_json_int(w, (int64_t) sum->dialects[i].received);
+        martech_json_name(w, "events_accepted");
+        martech_json_int(w, (int64_t) sum->dialects[i].accepted);
+        martech_json_name(w, "requests_silent");
+        martech_json_int(w, (int64_t) sum->dialects[i].silent);
+        martech_json_end(w, '}');
+    }
+
+    martech_json_end(w, '}');
+}
+
+
+static void
+ngx_http_martech_status_dialect_metrics(ngx_http_martech_stats_t *sum,
+    martech_json_writer_t *w)
+{
+    char        name[NGX_HTTP_MARTECH_DIALECT_NAME];
+    uint64_t   *value;
+    ngx_uint_t  i, k;
+
+    static struct {
+        const char  *name;
+        const char  *help;
+        size_t       offset;
+    } metrics[] = {
+        { "events_received", "events read from requests, by wire format",
+          offsetof(ngx_http_martech_dialect_stats_t, received) },
+        { "events_accepted", "events that broke no rule, by wire format",
+          offsetof(ngx_http_martech_dialect_stats_t, accepted) },
+        { "requests_silent", "requests that bring no events, by wire format",
+          offsetof(ngx_http_martech_dialect_stats_t, silent) }
+    };
+
+    for (k = 0; k < sizeof(metrics) / sizeof(metrics[0]); k++) {
+        ngx_http_martech_status_line(w,
+                    "# HELP martech_dialect_%s_total %s\n"
+                    "# TYPE martech_dialect_%s_total counter\n",
+                    metrics[k].name, metrics[k].help, metrics[k].name);
+
+        for (i = 0; i < NGX_HTTP_MARTECH_DIALECT_SLOTS; i++) {
+
+            if (!ngx_http_martech_status_dialect(sum, i, name)) {
+                continue;
+            }
+
+            value = (uint64_t *) ((u_char *) &sum->dialects[i]
+                                  + metrics[k].offset);
+
+            ngx_http_martech_status_line(w,
+                    "martech_dialect_%s_total{dialect=\"%s\"} %uL\n",
+                    metrics[k].name, name, *value);
+        }
+    }
+}
+
+
+/* The name of a dialect; 0: nobody has spoken it. */
+
+static ngx_uint_t
+ngx_http_martech_status_dialect(ngx_http_martech_stats_t *sum,
+    ngx_uint_t number, char *name)
+{
+    ngx_http_martech_dialect_stats_t  *stats;
+
+    stats = &sum->dialects[number];
+
+    if ((stats->received | stats->silent) == 0) {
+        return 0;
+    }
+
+    ngx_http_martech_dialect_name(number, name);
+
+    return 1;
 }

@@ -57,7 +57,8 @@ static ngx_str_t  ngx_http_martech_verdicts[] = {
     ngx_string("unavailable"),
     ngx_string("pending"),
     ngx_string("dropped"),
-    ngx_string("preflight")
+    ngx_string("preflight"),
+    ngx_string("answered")
 };
 
 

@@ -67,12 +67,22 @@ for my $type ('application/xml', 'text/html', 'multipart/form-data; boundary=x',
     is($response->{json}{code}, 'media_type', "refused with its code: $type");
 }
 
-for my $encoding ('gzip', 'deflate', 'br', 'gzip, gzip') {
+for my $encoding ('br', 'zstd', 'compress', 'gzip, gzip', 'gzip,identity') {
     my $response = post($port, '/v1/track', \%event,
                         headers => ['Content-Encoding' => $encoding]);
 
     is($response->{status} . ' ' . $response->{json}{code},
-       '415 content_encoding', "an encoded body is refused: $encoding");
+       '415 content_encoding', "an encoding is refused: $encoding");
+    is($response->{headers}{'accept-encoding'}, 'gzip, deflate',
+       "its sender is told what is taken: $encoding");
+}
+
+for my $encoding ('gzip', 'deflate') {
+    my $response = post($port, '/v1/track', \%event,
+                        headers => ['Content-Encoding' => $encoding]);
+
+    is($response->{status} . ' ' . $response->{json}{code},
+       '400 content_corrupt', "a body that is not $encoding is refused");
 }
 
 is(post($port, '/v1/track', \%event,

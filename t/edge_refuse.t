@@ -62,7 +62,7 @@ my @whole = (
     ['t', '{"event":"\ud800","userId":"u"}', 'json_utf8', 'a lone surrogate'],
     ['t', "\xef\xbb\xbf{\"event\":\"E\"}", 'json_invalid',
      'a byte order mark'],
-    ['t', "\x1f\x8b\x08\x00", 'json_invalid', 'gzip without saying so'],
+    ['t', "\x1f\x8b\x08\x00", 'content_corrupt', 'gzip that is cut off'],
     ['t', 'event=E&userId=u', 'json_invalid', 'a form'],
     ['t', '[' x 40 . ']' x 40, 'json_depth', 'deep arrays'],
     ['t', '{"a":' x 33 . '1' . '}' x 33, 'json_depth', 'deep objects'],
