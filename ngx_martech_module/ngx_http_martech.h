@@ -17,6 +17,8 @@
  *     privacy     what of it; privacy_conf
  *     ctx         what we know of a request, until the log
  *     body        the body as one slice
+ *     webhook     a delivery that its vendor has signed, see
+ *                 ngx_http_martech_webhook.h
  *     plan        what the tracking plan says of an event: see
  *                 ngx_http_martech_plan.h
  *     command     XADD as bytes
@@ -103,6 +105,12 @@ typedef enum {
     NGX_HTTP_MARTECH_REFUSED_ORIGIN,
     NGX_HTTP_MARTECH_REFUSED_UNAVAILABLE,
     NGX_HTTP_MARTECH_REFUSED_OUTSIDE,      /* by NGINX, before us */
+    NGX_HTTP_MARTECH_REFUSED_SIGNATURE_MISSING,
+    NGX_HTTP_MARTECH_REFUSED_SIGNATURE_MALFORMED,
+    NGX_HTTP_MARTECH_REFUSED_SIGNATURE_BAD,
+    NGX_HTTP_MARTECH_REFUSED_SIGNATURE_NO_TIME,
+    NGX_HTTP_MARTECH_REFUSED_SIGNATURE_OLD,
+    NGX_HTTP_MARTECH_REFUSED_SIGNATURE_NEW,
     NGX_HTTP_MARTECH_REASONS
 } ngx_http_martech_reason_e;
 
@@ -217,6 +225,7 @@ typedef struct ngx_http_martech_slot_s    ngx_http_martech_slot_t;
 typedef struct ngx_http_martech_node_s    ngx_http_martech_node_t;
 typedef struct ngx_http_martech_spool_s   ngx_http_martech_spool_t;
 typedef struct ngx_http_martech_replay_s  ngx_http_martech_replay_t;
+typedef struct ngx_http_martech_webhook_s  ngx_http_martech_webhook_t;
 
 
 /* Commands grow from last up, their records from end down, see buffer. */
@@ -598,6 +607,7 @@ typedef struct {
 
 struct ngx_http_martech_loc_conf_s {
     ngx_flag_t                   collect;
+    ngx_http_martech_webhook_t  *webhook;          /* NULL: events of clients */
     ngx_uint_t                   status;
     ngx_uint_t                   ack;
     ngx_int_t                    retry_after;      /* seconds */
@@ -739,6 +749,10 @@ char *ngx_http_martech_source(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 ngx_http_martech_source_t *ngx_http_martech_source_find(
     ngx_http_martech_sources_t *sources, u_char *key, size_t len);
 
+/* A set of one source of this name, which no key leads to; NULL: error. */
+ngx_http_martech_sources_t *ngx_http_martech_source_single(ngx_conf_t *cf,
+    ngx_str_t *name);
+
 /* The source of events that need no key. */
 ngx_http_martech_source_t *ngx_http_martech_source_default(void);
 
@@ -756,6 +770,10 @@ ngx_int_t ngx_http_martech_source_request(ngx_http_request_t *r,
  */
 ngx_uint_t ngx_http_martech_request(ngx_http_request_t *r,
     ngx_http_martech_worker_t *worker, ngx_http_martech_loc_conf_t *mlcf,
+    ngx_http_martech_ctx_t *ctx);
+
+/* Sets ctx->encoding; 0: the body is encoded in a way that we do not know. */
+ngx_uint_t ngx_http_martech_request_encoding(ngx_http_request_t *r,
     ngx_http_martech_ctx_t *ctx);
 
 /*
@@ -1004,10 +1022,13 @@ size_t ngx_http_martech_command_write(u_char *start, ngx_str_t *head,
  * collect: takes a batch of a request that ctx->source, endpoint, dialect and
  * dialect_number are set for; the batch needs to stay only until this returns.
  * Returns what ngx_http_finalize_request() takes, or NGX_DONE: the request is
- * parked, and holds the reference that it was called with.
+ * parked, and holds the reference that it was called with.  _scan scans a text
+ * into the worker's tape, which grows as far as the limits let it.
  */
 ngx_int_t ngx_http_martech_collect_batch(ngx_http_request_t *r,
     ngx_str_t *batch);
+martech_rc_t ngx_http_martech_collect_scan(ngx_http_martech_worker_t *worker,
+    const martech_limits_t *limits, ngx_str_t *text);
 
 /* collect, ctx, status: phase handlers */
 ngx_int_t ngx_http_martech_collect_handler(ngx_http_request_t *r);
@@ -1026,10 +1047,13 @@ ngx_int_t ngx_http_martech_body(ngx_http_request_t *r, size_t max,
  * answer: each sends an answer and returns what ngx_http_finalize_request()
  * takes.  _refused: the request as a whole, offset is that of a JSON error or
  * -1.  _events: what became of the events, once they are stored or refused.
+ * _plain: status 200 with this body, which lives as long as the request.
  */
 ngx_int_t ngx_http_martech_answer_refused(ngx_http_request_t *r,
     ngx_uint_t reason, const char *field, off_t offset);
 ngx_int_t ngx_http_martech_answer_events(ngx_http_request_t *r);
+ngx_int_t ngx_http_martech_answer_plain(ngx_http_request_t *r,
+    const char *type, u_char *body, size_t len);
 
 /* Of a request that brings no events. */
 ngx_int_t ngx_http_martech_answer_silent(ngx_http_request_t *r);

@@ -65,7 +65,14 @@ static ngx_http_martech_refusal_text_t  ngx_http_martech_reasons[] = {
     { 401, "key_unknown", "the write key is unknown" },
     { 403, "origin", "pages of this origin are not allowed to send events" },
     { 503, "unavailable", "events cannot be stored now, send them again" },
-    { 400, "outside", "refused before it was read" }
+    { 400, "outside", "refused before it was read" },
+    { 401, "signature_missing", "a signature is needed" },
+    { 401, "signature_malformed",
+      "the signature, or something that is signed, cannot be read" },
+    { 401, "signature_bad", "the signature is wrong" },
+    { 401, "signature_no_time", "the signature has no time" },
+    { 401, "signature_old", "the signature is too old" },
+    { 401, "signature_new", "the signature is of a time to come" }
 };
 
 
@@ -214,6 +221,14 @@ ngx_http_martech_answer_events(ngx_http_request_t *r)
     return ngx_http_martech_answer_send(r, NGX_HTTP_OK, "application/json",
                                         ngx_http_martech_success,
                                         sizeof(ngx_http_martech_success) - 1);
+}
+
+
+ngx_int_t
+ngx_http_martech_answer_plain(ngx_http_request_t *r, const char *type,
+    u_char *body, size_t len)
+{
+    return ngx_http_martech_answer_send(r, NGX_HTTP_OK, type, body, len);
 }
 
 
@@ -501,12 +516,21 @@ ngx_http_martech_answer_headers(ngx_http_request_t *r, ngx_uint_t status,
             return NGX_OK;
         }
 
+        if (reason > NGX_HTTP_MARTECH_REFUSED_OUTSIDE) {
+            return ngx_http_martech_answer_header(r, "WWW-Authenticate",
+                                                  "Signature", 9);
+        }
+
         return ngx_http_martech_answer_header(r, "WWW-Authenticate", realm,
                                               sizeof(realm) - 1);
 
     case NGX_HTTP_UNSUPPORTED_MEDIA_TYPE:
 
-        if (reason != NGX_HTTP_MARTECH_REFUSED_ENCODING) {
+        ctx = ngx_http_martech_ctx(r);
+
+        if (reason != NGX_HTTP_MARTECH_REFUSED_ENCODING
+            || ctx->dialect_number == NGX_HTTP_MARTECH_DIALECT_HOOK)
+        {
             return NGX_OK;
         }
 

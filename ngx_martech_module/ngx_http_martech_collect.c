@@ -26,12 +26,11 @@ static ngx_int_t ngx_http_martech_collect_request(ngx_http_request_t *r,
     ngx_str_t *batch);
 static ngx_uint_t ngx_http_martech_collect_text(
     ngx_http_martech_collect_t *mc, ngx_str_t *body);
+static void ngx_http_martech_collect_widen(ngx_http_martech_collect_t *mc);
 static martech_str_t ngx_http_martech_collect_visitor(ngx_http_request_t *r,
     ngx_http_martech_ctx_t *ctx);
 static ngx_uint_t ngx_http_martech_collect_plain(martech_str_t *text);
 static ngx_uint_t ngx_http_martech_collect_open(
-    ngx_http_martech_collect_t *mc, ngx_str_t *text);
-static martech_rc_t ngx_http_martech_collect_scan(
     ngx_http_martech_collect_t *mc, ngx_str_t *text);
 static ngx_uint_t ngx_http_martech_collect_key(ngx_http_martech_collect_t *mc);
 static void ngx_http_martech_collect_facts(ngx_http_martech_collect_t *mc);
@@ -182,6 +181,9 @@ ngx_http_martech_collect_request(ngx_http_request_t *r, ngx_str_t *batch)
     if (batch == NULL) {
         batch = &body;
         reason = ngx_http_martech_collect_text(&mc, batch);
+
+    } else {
+        ngx_http_martech_collect_widen(&mc);
     }
 
     if (reason == MARTECH_OK) {
@@ -250,11 +252,20 @@ ngx_http_martech_collect_text(ngx_http_martech_collect_t *mc, ngx_str_t *body)
     mc->ctx->request->visitor = (mc->visitor.len > 0)
                                 ? mc->visitor
                                 : ngx_http_martech_identity(mc->r, mc->ctx);
+    ngx_http_martech_collect_widen(mc);
+
+    return ngx_http_martech_translate(mc, body);
+}
+
+
+/* A batch that is not the sender's own is nested deeper than what it sent. */
+
+static void
+ngx_http_martech_collect_widen(ngx_http_martech_collect_t *mc)
+{
     mc->wide = mc->mlcf->limits;
     mc->wide.depth_max += NGX_HTTP_MARTECH_DEPTH;
     mc->limits = &mc->wide;
-
-    return ngx_http_martech_translate(mc, body);
 }
 
 
@@ -314,7 +325,7 @@ ngx_http_martech_collect_open(ngx_http_martech_collect_t *mc, ngx_str_t *text)
     ngx_uint_t    reason;
     martech_rc_t  rc;
 
-    rc = ngx_http_martech_collect_scan(mc, text);
+    rc = ngx_http_martech_collect_scan(mc->worker, mc->limits, text);
 
     if (rc != MARTECH_OK) {
 
@@ -345,25 +356,24 @@ ngx_http_martech_collect_open(ngx_http_martech_collect_t *mc, ngx_str_t *text)
  * location uses as much of it as its own limit allows.
  */
 
-static martech_rc_t
-ngx_http_martech_collect_scan(ngx_http_martech_collect_t *mc, ngx_str_t *text)
+martech_rc_t
+ngx_http_martech_collect_scan(ngx_http_martech_worker_t *worker,
+    const martech_limits_t *limits, ngx_str_t *text)
 {
-    martech_rc_t             rc;
-    martech_json_tape_t     *tape;
-    const martech_limits_t  *limits;
+    martech_rc_t          rc;
+    martech_json_tape_t  *tape;
 
-    tape = &mc->worker->tape;
-    limits = mc->limits;
+    tape = &worker->tape;
 
     do {
-        tape->nodes_max = ngx_min(mc->worker->tape_size, limits->tokens_max);
+        tape->nodes_max = ngx_min(worker->tape_size, limits->tokens_max);
 
         rc = (tape->nodes_max > 0)
              ? martech_json_scan(tape, text->data, text->len, limits)
              : MARTECH_JSON_TOKENS;
 
     } while (rc == MARTECH_JSON_TOKENS
-             && ngx_http_martech_collect_tape(mc->worker, limits) == NGX_OK);
+             && ngx_http_martech_collect_tape(worker, limits) == NGX_OK);
 
     return rc;
 }

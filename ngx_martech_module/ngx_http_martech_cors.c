@@ -304,7 +304,7 @@ ngx_http_martech_cors_preflight(ngx_http_request_t *r)
 
     mlcf = ngx_http_get_module_loc_conf(r, ngx_http_martech_module);
 
-    if (!(mlcf->collect || mlcf->forget)
+    if (mlcf->webhook || !(mlcf->collect || mlcf->forget)
         || (mlcf->cors == NULL && !mlcf->cors_some)
         || ngx_http_martech_header_find(r, "access-control-request-method",
                                         &text)

@@ -180,7 +180,7 @@ ngx_http_martech_identity_headers(ngx_http_request_t *r,
 {
     if ((mlcf->cookie == NULL
          && (mlcf->campaign == NULL || mlcf->campaign->cookie.len == 0))
-        || mlcf->forget
+        || mlcf->forget || mlcf->webhook
         || r->headers_out.status < NGX_HTTP_OK
         || r->headers_out.status >= NGX_HTTP_BAD_REQUEST
         || !(r->method & (NGX_HTTP_GET|NGX_HTTP_POST)))

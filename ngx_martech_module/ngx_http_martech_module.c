@@ -8,6 +8,7 @@
 
 
 #include "ngx_http_martech_collect.h"
+#include "ngx_http_martech_webhook.h"
 
 
 static char *ngx_http_martech_collect(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -185,6 +186,13 @@ static ngx_command_t  ngx_http_martech_commands[] = {
     { ngx_string("martech_collect"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
       ngx_http_martech_collect,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("martech_webhook"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_martech_webhook,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -441,6 +449,12 @@ ngx_http_martech_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
+    ngx_conf_merge_ptr_value(conf->sources, prev->sources, NULL);
+
+    if (ngx_http_martech_webhook_merge(cf, prev, conf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     /* the blocks "if" and "limit_except" are locations of their own */
 
     if ((clcf->noname || clcf->lmt_excpt) && conf->collect == NGX_CONF_UNSET
@@ -459,7 +473,6 @@ ngx_http_martech_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->ack, prev->ack,
                               NGX_HTTP_MARTECH_ACK_REDIS);
     ngx_conf_merge_value(conf->retry_after, prev->retry_after, 5);
-    ngx_conf_merge_ptr_value(conf->sources, prev->sources, NULL);
 
     ngx_conf_merge_ptr_value(conf->drops, prev->drops, NULL);
 

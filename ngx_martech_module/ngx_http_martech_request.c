@@ -19,8 +19,6 @@ static ngx_uint_t ngx_http_martech_request_body(ngx_http_request_t *r,
 static ngx_uint_t ngx_http_martech_request_source(ngx_http_request_t *r,
     ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_ctx_t *ctx);
 static ngx_uint_t ngx_http_martech_request_media_type(ngx_http_request_t *r);
-static ngx_uint_t ngx_http_martech_request_encoding(ngx_http_request_t *r,
-    ngx_http_martech_ctx_t *ctx);
 static ngx_int_t ngx_http_martech_request_coding(ngx_str_t *value);
 
 
@@ -170,7 +168,7 @@ ngx_http_martech_request_media_type(ngx_http_request_t *r)
  * undone; 0: there are several, or one that is not known.
  */
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_martech_request_encoding(ngx_http_request_t *r,
     ngx_http_martech_ctx_t *ctx)
 {

@@ -55,6 +55,30 @@ ngx_http_martech_source_default(void)
 }
 
 
+ngx_http_martech_sources_t *
+ngx_http_martech_source_single(ngx_conf_t *cf, ngx_str_t *name)
+{
+    ngx_http_martech_source_t   *source;
+    ngx_http_martech_sources_t  *sources;
+
+    sources = ngx_http_martech_sources_create(cf);
+
+    if (sources == NULL) {
+        return NULL;
+    }
+
+    source = ngx_http_martech_source_named(cf, sources, name);
+
+    if (source == NULL) {
+        return NULL;
+    }
+
+    source->client = 0;
+
+    return sources;
+}
+
+
 ngx_http_martech_source_t *
 ngx_http_martech_source_find(ngx_http_martech_sources_t *sources, u_char *key,
     size_t len)
