@@ -63,6 +63,8 @@ struct martech_request_s {
                                             new; empty: none */
     uint64_t       now_ms;
     uint64_t       random[2];
+    unsigned       note;                 /* what translate has left for reply,
+                                            which sees no body; 0: nothing */
 
     const martech_dialect_conf_t  *conf; /* of the dialect asked */
 
@@ -94,6 +96,7 @@ typedef struct {
     const char               *field;     /* of a refusal: JSON pointer or name
                                             of a parameter, static */
     long                      offset;    /* of a JSON error, or -1 */
+    unsigned                  note;      /* for reply */
     unsigned                  tokens:1;  /* a text did not fit on the tape: all
                                             is done again with a larger one */
 } martech_translation_t;

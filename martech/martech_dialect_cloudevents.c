@@ -72,7 +72,7 @@ static void martech_ce_handshake(const martech_request_t *request,
 /* Attributes; what else there is are extensions. */
 
 static const martech_known_t  martech_ce_known[] = {
-    { .name = martech_string("id"), .role = MARTECH_CE_ID },
+    { martech_string("id"), MARTECH_PLACE_OWN, "id", 0, MARTECH_CE_ID },
     { .name = martech_string("data"), .role = MARTECH_CE_DATA },
     { martech_string("time"), MARTECH_PLACE_OWN, "time", 0, MARTECH_CE_TIME },
     { .name = martech_string("type"), .role = MARTECH_CE_TYPE },

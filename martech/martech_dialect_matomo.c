@@ -44,6 +44,14 @@ enum {
 };
 
 
+/* What the answer has to know of a body. */
+
+enum {
+    MARTECH_MATOMO_BULK = 1,
+    MARTECH_MATOMO_NO_IMAGE
+};
+
+
 /* One request of the tracker. */
 typedef struct {
     martech_map_t   map;
@@ -78,7 +86,7 @@ static martech_rc_t martech_matomo_items(martech_translation_t *t,
     martech_str_t text);
 static martech_rc_t martech_matomo_context(martech_translation_t *t,
     martech_matomo_event_t *e);
-static int martech_matomo_is_bulk(const martech_request_t *request);
+static int martech_matomo_no_image(martech_str_t form);
 static void martech_matomo_reply(const martech_request_t *request,
     const martech_verdict_t *verdict, martech_reply_t *reply);
 
@@ -237,11 +245,33 @@ martech_matomo_match(const martech_request_t *request)
 }
 
 
+/* The tracker sends a bulk as a form, too: only the body tells. */
+
 static martech_rc_t
 martech_matomo_translate(martech_translation_t *t)
 {
-    return martech_matomo_is_bulk(t->request) ? martech_matomo_bulk(t)
-                                              : martech_matomo_single(t);
+    if (martech_dialect_begins(t->request->body, '{', '[')) {
+        t->note = MARTECH_MATOMO_BULK;
+
+        return martech_matomo_bulk(t);
+    }
+
+    if (martech_matomo_no_image(t->request->body)) {
+        t->note = MARTECH_MATOMO_NO_IMAGE;
+    }
+
+    return martech_matomo_single(t);
+}
+
+
+static int
+martech_matomo_no_image(martech_str_t form)
+{
+    martech_str_t  image;
+
+    image = martech_form_value(form, "send_image", 10);
+
+    return image.len == 1 && image.data[0] == '0';
 }
 
 
@@ -739,15 +769,6 @@ martech_matomo_context(martech_translation_t *t, martech_matomo_event_t *e)
 }
 
 
-/* The tracker sends a bulk as a form, too: only the body tells. */
-
-static int
-martech_matomo_is_bulk(const martech_request_t *request)
-{
-    return martech_dialect_begins(request->body, '{', '[');
-}
-
-
 static void
 martech_matomo_tracked(const martech_verdict_t *verdict,
     martech_reply_t *reply)
@@ -777,9 +798,7 @@ static void
 martech_matomo_reply(const martech_request_t *request,
     const martech_verdict_t *verdict, martech_reply_t *reply)
 {
-    martech_str_t  image;
-
-    if (martech_matomo_is_bulk(request)) {
+    if (request->note == MARTECH_MATOMO_BULK) {
 
         if (verdict->status == 0) {
             martech_matomo_tracked(verdict, reply);
@@ -788,13 +807,9 @@ martech_matomo_reply(const martech_request_t *request,
         return;
     }
 
-    image = martech_form_value(request->args, "send_image", 10);
-
-    if (image.data == NULL) {
-        image = martech_form_value(request->body, "send_image", 10);
-    }
-
-    if (image.len == 1 && image.data[0] == '0') {
+    if (request->note == MARTECH_MATOMO_NO_IMAGE
+        || martech_matomo_no_image(request->args))
+    {
 
         if (verdict->status == 0) {
             martech_reply_set(reply, 204, NULL, NULL, 0);

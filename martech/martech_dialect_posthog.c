@@ -91,6 +91,7 @@ static martech_rc_t martech_posthog_decode(martech_translation_t *t,
     martech_str_t form, martech_str_t *text);
 static martech_str_t martech_posthog_key(martech_translation_t *t,
     uint32_t root, uint32_t event);
+static martech_str_t martech_posthog_bearer(martech_translation_t *t);
 static int64_t martech_posthog_sent(martech_translation_t *t, uint32_t root);
 static martech_rc_t martech_posthog_event(martech_translation_t *t,
     uint32_t node, int64_t sent_ms);
@@ -100,6 +101,10 @@ static void martech_posthog_name(martech_translation_t *t,
     const martech_posthog_event_t *e);
 static void martech_posthog_properties(martech_translation_t *t,
     martech_posthog_event_t *e);
+static void martech_posthog_library(martech_translation_t *t,
+    martech_posthog_event_t *e);
+static void martech_posthog_set(martech_posthog_event_t *e, const char *name,
+    martech_str_t value);
 static void martech_posthog_time(martech_translation_t *t,
     const martech_posthog_event_t *e, int64_t sent_ms);
 static void martech_posthog_ids(martech_translation_t *t,
@@ -111,6 +116,8 @@ static martech_rc_t martech_posthog_traits(martech_translation_t *t,
 static martech_rc_t martech_posthog_merge(martech_translation_t *t,
     uint32_t set, uint32_t once);
 static void martech_posthog_reply(const martech_request_t *request,
+    const martech_verdict_t *verdict, martech_reply_t *reply);
+static void martech_posthog_results(const martech_request_t *request,
     const martech_verdict_t *verdict, martech_reply_t *reply);
 static void martech_posthog_flags(const martech_request_t *request,
     const martech_verdict_t *verdict, martech_reply_t *reply);
@@ -209,6 +216,15 @@ static const martech_endpoint_t  martech_posthog_capture = {
     .reply = martech_posthog_reply,
 };
 
+/* "Capture V1": the key is a bearer's, the answer tells of each event. */
+
+static const martech_endpoint_t  martech_posthog_events = {
+    .name = "events",
+    .methods = MARTECH_POST,
+    .translate = martech_posthog_translate,
+    .reply = martech_posthog_results,
+};
+
 static const martech_endpoint_t  martech_posthog_flags_endpoint = {
     .name = "flags",
     .methods = MARTECH_GET | MARTECH_POST,
@@ -239,6 +255,7 @@ martech_posthog_match(const martech_request_t *request)
         const martech_endpoint_t  *endpoint;
     } routes[] = {
         { martech_string("/i/v0/e"), &martech_posthog_capture },
+        { martech_string("/i/v1/analytics/events"), &martech_posthog_events },
         { martech_string("/e"), &martech_posthog_capture },
         { martech_string("/batch"), &martech_posthog_capture },
         { martech_string("/capture"), &martech_posthog_capture },
@@ -509,7 +526,37 @@ martech_posthog_key(martech_translation_t *t, uint32_t root, uint32_t event)
         }
     }
 
-    return martech_dialect_string(t, (i < 3) ? node : MARTECH_JSON_NONE);
+    return (i < 3) ? martech_dialect_string(t, node)
+                   : martech_posthog_bearer(t);
+}
+
+
+/* RFC 6750, 2.1. */
+
+static martech_str_t
+martech_posthog_bearer(martech_translation_t *t)
+{
+    size_t         i;
+    martech_str_t  value, none = { 0, NULL };
+
+    static const char  scheme[] = "bearer ";
+
+    value = t->request->header(t->request, "authorization", 13);
+
+    if (value.len < sizeof(scheme)) {
+        return none;
+    }
+
+    for (i = 0; i < sizeof(scheme) - 1; i++) {
+        if ((value.data[i] | 0x20) != scheme[i]) {
+            return none;
+        }
+    }
+
+    value.data += i;
+    value.len -= i;
+
+    return value;
 }
 
 
@@ -521,6 +568,10 @@ martech_posthog_sent(martech_translation_t *t, uint32_t root)
 
     text = martech_dialect_string(t, martech_json_member(t->tape, root,
                                                          "sent_at", 7));
+
+    if (text.data == NULL) {
+        text = t->request->header(t->request, "posthog-request-timestamp", 25);
+    }
 
     if (text.data
         && martech_time_parse(text.data, text.len, &ms) == MARTECH_OK)
@@ -572,6 +623,7 @@ martech_posthog_event(martech_translation_t *t, uint32_t node,
     martech_json_begin(&t->out, '{');
 
     martech_posthog_properties(t, &e);
+    martech_posthog_library(t, &e);
     martech_posthog_name(t, &e);
     martech_posthog_time(t, &e, sent_ms);
     martech_posthog_ids(t, &e);
@@ -723,6 +775,58 @@ martech_posthog_properties(martech_translation_t *t,
     }
 
     martech_json_end(&t->out, '}');
+}
+
+
+/* An SDK that has no properties for it says "NAME/VERSION" in a header. */
+
+static void
+martech_posthog_library(martech_translation_t *t, martech_posthog_event_t *e)
+{
+    martech_str_t         info, version;
+    const unsigned char  *slash;
+
+    if (martech_map_has(&e->map, MARTECH_PLACE_LIBRARY)) {
+        return;
+    }
+
+    info = t->request->header(t->request, "posthog-sdk-info", 16);
+
+    if (info.len == 0) {
+        return;
+    }
+
+    slash = memchr(info.data, '/', info.len);
+
+    if (slash) {
+        version.data = slash + 1;
+        version.len = (size_t) (info.data + info.len - version.data);
+        info.len = (size_t) (slash - info.data);
+
+        martech_posthog_set(e, "$lib_version", version);
+    }
+
+    martech_posthog_set(e, "$lib", info);
+}
+
+
+/* Sets a property by the name that it has in a table. */
+
+static void
+martech_posthog_set(martech_posthog_event_t *e, const char *name,
+    martech_str_t value)
+{
+    int            row;
+    martech_str_t  known;
+
+    known.data = (const unsigned char *) name;
+    known.len = strlen(name);
+
+    row = martech_map_find(&e->map, known);
+
+    if (row >= 0) {
+        (void) martech_map_set_text(&e->map, row, value);
+    }
 }
 
 
@@ -1070,6 +1174,21 @@ martech_posthog_reply(const martech_request_t *request,
         martech_reply_set(reply, 204, NULL, NULL, 0);
         return;
     }
+
+    martech_reply_set(reply, 200, "application/json", body, sizeof(body) - 1);
+}
+
+
+/* By uuid; what is not named is taken. */
+
+static void
+martech_posthog_results(const martech_request_t *request,
+    const martech_verdict_t *verdict, martech_reply_t *reply)
+{
+    static const char  body[] = "{\"results\":{}}";
+
+    (void) request;
+    (void) verdict;
 
     martech_reply_set(reply, 200, "application/json", body, sizeof(body) - 1);
 }

@@ -64,6 +64,7 @@ ngx_http_martech_translate(ngx_http_martech_collect_t *mc, ngx_str_t *body)
         t.scratch_used = 0;
         t.field = "";
         t.offset = -1;
+        t.note = 0;
         t.tokens = 0;
 
         rc = mc->ctx->endpoint->translate(&t);
@@ -72,6 +73,7 @@ ngx_http_martech_translate(ngx_http_martech_collect_t *mc, ngx_str_t *body)
              && ngx_http_martech_collect_tape(worker, t.limits) == NGX_OK);
 
     ngx_memzero(&request->body, sizeof(martech_str_t));
+    request->note = t.note;
 
     if (rc == MARTECH_OK && t.out.overflow) {
         rc = MARTECH_BATCH_SIZE;

@@ -43,6 +43,13 @@ NEEDS='
     gcc
     libc6-dev
     perl
+    chromium
+'
+
+# A Node that comes from elsewhere has its npm with it.
+command -v npm >/dev/null || NEEDS+='
+    nodejs
+    npm
 '
 
 # the peers of t/bench/forwarder
@@ -166,9 +173,6 @@ main() {
 
     if [ "${1:-}" = bench ]; then
         NEEDS+=$BENCH_NEEDS
-
-        # a Node that comes from elsewhere has its npm with it
-        command -v npm >/dev/null || NEEDS+=' nodejs npm'
     fi
 
     command -v dpkg-query >/dev/null \

@@ -30,13 +30,18 @@ chosen() {
 }
 
 main() {
-    local path tests=() units=0 systems=0
+    local path tests=() units=0 systems=0 clients=0
 
     for path in $(chosen); do
         case $path in
             t/unit/*.c)
                 tests+=("build/unit/$(basename "$path" .c)")
                 units=1
+                ;;
+            t/clients_*)
+                tests+=("$path")
+                systems=1
+                clients=1
                 ;;
             *)
                 tests+=("$path")
@@ -53,6 +58,9 @@ main() {
     [ $units -eq 0 ] || tools/build.sh unit
     [ $systems -eq 0 ] || tools/build.sh module module-asan forwarder \
                           forwarder-asan
+
+    # without them their own tests fail, and say why
+    [ $clients -eq 0 ] || tools/clients.sh || true
 
     # cmocka speaks TAP when asked; "-e ''" runs scripts and programs alike
     export CMOCKA_MESSAGE_OUTPUT=TAP

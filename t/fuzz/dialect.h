@@ -196,6 +196,7 @@ fuzz_translate(const martech_endpoint_t *endpoint,
     uint32_t               count;
     martech_rc_t           rc;
     unsigned char         *out;
+    martech_request_t      after;
     martech_json_tape_t    tape;
     martech_translation_t  t;
 
@@ -222,16 +223,23 @@ fuzz_translate(const martech_endpoint_t *endpoint,
     fuzz_assert(rc >= MARTECH_OK && rc < MARTECH_RC_COUNT);
     fuzz_assert(t.field != NULL);
 
+    /* the body is gone when a request is answered */
+
+    after = *request;
+    after.body.data = NULL;
+    after.body.len = 0;
+    after.note = t.note;
+
     if (rc != MARTECH_OK) {
-        fuzz_reply(endpoint, request, 400, 0, 0);
+        fuzz_reply(endpoint, &after, 400, 0, 0);
 
     } else if (!t.out.overflow) {
         count = fuzz_batch(&t, limits);
-        fuzz_reply(endpoint, request, 0, count, count);
-        fuzz_reply(endpoint, request, 400, count, 0);
+        fuzz_reply(endpoint, &after, 0, count, count);
+        fuzz_reply(endpoint, &after, 400, count, 0);
     }
 
-    fuzz_reply(endpoint, request, 503, 0, 0);
+    fuzz_reply(endpoint, &after, 503, 0, 0);
 
     free(t.scratch);
     free(tape.nodes);

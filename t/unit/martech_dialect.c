@@ -508,6 +508,12 @@ test_reply(test_case_t *c, const martech_endpoint_t *endpoint)
     reply.buf = buf;
     reply.size = sizeof(buf);
 
+    /* the body is gone when a request is answered */
+
+    c->request.body.data = NULL;
+    c->request.body.len = 0;
+    c->request.note = c->t.note;
+
     if (endpoint->reply
         && (c->verdict.status == 0 || endpoint->image || endpoint->always))
     {
