@@ -46,6 +46,8 @@ typedef struct {
     martech_str_t          ip;            /* added if the event has none */
     martech_str_t          user_agent;    /* likewise; raw header bytes */
     martech_str_t          traceparent;   /* of martech_traceparent() */
+    martech_str_t          page;          /* id of the request that served the
+                                             page; needs no JSON escape */
     martech_str_t          visitor;       /* anonymousId of events that have
                                              none; needs no JSON escape */
 } martech_facts_t;

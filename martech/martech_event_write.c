@@ -20,7 +20,7 @@
  * What the fixed part of a canonical event takes at most: names, quotes, four
  * time stamps, a UUID and numbers.
  */
-#define MARTECH_EVENT_FIXED_MAX  704
+#define MARTECH_EVENT_FIXED_MAX  728
 
 
 static void martech_put_str(martech_event_t *ev, martech_str_t str);
@@ -71,7 +71,7 @@ martech_event_bound(const martech_event_t *ev)
            + (batch->integrations ? nodes[batch->integrations].len : 0)
            + (batch->sent_at ? nodes[batch->sent_at].len : 0)
            + facts->source.len + facts->request_id.len + facts->dialect.len
-           + facts->ip.len + facts->traceparent.len
+           + facts->ip.len + facts->traceparent.len + facts->page.len
            + 6 * martech_agent_len(facts) + ev->extra.len
            + ev->context_extra.len + ev->visitor.len;
 
@@ -422,6 +422,11 @@ martech_write_martech(martech_event_t *ev)
     if (!ev->anonymous) {
         martech_put_text(ev, "\",\"requestId\":\"");
         martech_put_str(ev, ev->facts->request_id);
+    }
+
+    if (ev->facts->page.len > 0 && !ev->anonymous) {
+        martech_put_text(ev, "\",\"pageRequestId\":\"");
+        martech_put_str(ev, ev->facts->page);
     }
 
     martech_put_text(ev, "\",\"dialect\":\"");

@@ -25,6 +25,8 @@
  *     answer      what the client is told
  *     filter      what browsers are told besides: see
  *                 ngx_http_martech_browser.h
+ *     observe     pages, as the server sees them: see
+ *                 ngx_http_martech_observe.h
  *     park        a request that waits for its events to be safe
  *     buffer      the memory of events, until they are safe
  *     record      what becomes of one
@@ -73,6 +75,7 @@
 #include "ngx_http_martech_browser.h"
 #include "ngx_http_martech_dialect.h"
 #include "ngx_http_martech_net.h"
+#include "ngx_http_martech_observe.h"
 #include "ngx_http_martech_plan.h"
 #include "ngx_http_martech_resp.h"
 #include "ngx_http_martech_segment.h"
@@ -407,9 +410,6 @@ typedef struct {
 } ngx_http_martech_shard_t;
 
 
-typedef struct ngx_http_martech_main_conf_s  ngx_http_martech_main_conf_t;
-
-
 #define NGX_HTTP_MARTECH_TOTALS       8
 #define NGX_HTTP_MARTECH_TOTALS_SIZE  1024       /* bytes of the command */
 
@@ -497,10 +497,13 @@ struct ngx_http_martech_main_conf_s {
                                                       empty */
     size_t                           buffer;
     ngx_http_martech_spool_conf_t    spool;
-    ngx_uint_t                       collects;     /* locations that take */
+    ngx_uint_t                       collects;     /* locations that take, or
+                                                      are observed */
     ngx_uint_t                       pages;        /* locations of status */
     ngx_uint_t                       forgets;      /* and of martech_forget */
+    ngx_uint_t                       observes;     /* martech_observe on */
     ngx_shm_zone_t                  *days;         /* see anonymous, or NULL */
+    ngx_shm_zone_t                  *loss;         /* see loss, or NULL */
     ngx_str_t                        drops[NGX_HTTP_MARTECH_DROPS_MAX];
                                                    /* reasons, by number */
     ngx_uint_t                       ndrops;
@@ -514,7 +517,7 @@ struct ngx_http_martech_main_conf_s {
 
 
 /* A rule of martech_drop. */
-typedef struct {
+typedef struct ngx_http_martech_drop_s {
     ngx_http_complex_value_t     value;
     ngx_uint_t                   number;           /* in mmcf->drops */
 } ngx_http_martech_drop_t;
@@ -626,6 +629,11 @@ struct ngx_http_martech_loc_conf_s {
     ngx_http_martech_cors_t     *cors;             /* NULL: no list */
     ngx_http_martech_cookie_t   *cookie;           /* NULL: none */
     ngx_http_martech_campaign_conf_t  *campaign;   /* NULL: off */
+    ngx_http_martech_observe_t  *observe;          /* NULL: off */
+    ngx_http_martech_source_t   *observed;         /* that pages are of; NULL:
+                                                      there are none here */
+    ngx_http_martech_cookie_t   *link;             /* tells the page's id; NULL:
+                                                      it is not told */
     unsigned                     cors_some:1;      /* a source has a list */
     unsigned                     cors_all:1;       /* each of them has */
     ngx_http_martech_dialects_t *dialects;
@@ -679,6 +687,7 @@ struct ngx_http_martech_ctx_s {
     ngx_http_martech_loc_conf_t *conf;             /* of the location, also
                                                       on an error_page */
     ngx_http_martech_visit_t     visit;
+    ngx_http_martech_page_t     *page;     /* NULL: it is none */
     unsigned                     spooled:1;        /* not all in Redis yet */
     unsigned                     denied:1;         /* the person has, for one
                                                       event at least */
@@ -886,6 +895,10 @@ ngx_int_t ngx_http_martech_consent_request(ngx_http_request_t *r,
 ngx_uint_t ngx_http_martech_consent_denies(ngx_http_request_t *r,
     ngx_http_martech_loc_conf_t *mlcf);
 
+/* consent: as _request(), for a page: what it denies is logged all the same. */
+ngx_int_t ngx_http_martech_consent_page(ngx_http_request_t *r,
+    ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_ctx_t *ctx);
+
 /*
  * header: _find sets value to the first of a name (in lower case), or returns
  * NGX_DECLINED; _add adds one to the answer, whose name and value stay with
@@ -921,6 +934,10 @@ char *ngx_http_martech_campaign(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_martech_cookie_merge(ngx_conf_t *cf,
     ngx_http_martech_loc_conf_t *prev, ngx_http_martech_loc_conf_t *conf);
+char *ngx_http_martech_cookie_name(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_str_t *name);
+const char *ngx_http_martech_cookie_wrong(ngx_http_martech_cookie_t *cookie,
+    ngx_str_t *name);
 ngx_http_martech_cookie_t *ngx_http_martech_cookie_usual(void);
 
 /* cors_conf: the directive, origin= of a source, and what is inherited */
@@ -954,6 +971,18 @@ ngx_uint_t ngx_http_martech_cors_trusted(ngx_http_request_t *r,
 martech_str_t ngx_http_martech_identity(ngx_http_request_t *r,
     ngx_http_martech_ctx_t *ctx);
 ngx_int_t ngx_http_martech_identity_headers(ngx_http_request_t *r,
+    ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_ctx_t *ctx);
+
+/*
+ * identity: _denied: 1 if nobody may be known by an id.  _html, _prefetch: 1 if
+ * an answer is a page by its type; if nobody has asked for it yet.
+ * _page_visitor sets whose an observed page is, once its cookies are set.
+ */
+ngx_uint_t ngx_http_martech_identity_denied(ngx_http_request_t *r,
+    ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_ctx_t *ctx);
+ngx_uint_t ngx_http_martech_identity_html(ngx_http_request_t *r);
+ngx_uint_t ngx_http_martech_identity_prefetch(ngx_http_request_t *r);
+void ngx_http_martech_identity_page_visitor(ngx_http_request_t *r,
     ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_ctx_t *ctx);
 
 /*
@@ -1029,6 +1058,18 @@ ngx_int_t ngx_http_martech_collect_batch(ngx_http_request_t *r,
     ngx_str_t *batch);
 martech_rc_t ngx_http_martech_collect_scan(ngx_http_martech_worker_t *worker,
     const martech_limits_t *limits, ngx_str_t *text);
+
+/*
+ * collect: the same for a request that has its answer already, so that nobody
+ * waits.  NGX_DECLINED: it was rejected as a whole.  NGX_BUSY, or another
+ * error: there is no room, and nothing of it is counted.
+ */
+ngx_int_t ngx_http_martech_collect_aside(ngx_http_request_t *r,
+    ngx_str_t *batch);
+
+/* collect: the id of a request, NGINX's own or one in buf (32 bytes). */
+void ngx_http_martech_request_id(ngx_http_request_t *r,
+    ngx_http_martech_worker_t *worker, u_char *buf, martech_str_t *id);
 
 /* collect, ctx, status: phase handlers */
 ngx_int_t ngx_http_martech_collect_handler(ngx_http_request_t *r);

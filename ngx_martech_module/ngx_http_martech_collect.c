@@ -23,7 +23,10 @@
 
 static void ngx_http_martech_collect_body(ngx_http_request_t *r);
 static ngx_int_t ngx_http_martech_collect_request(ngx_http_request_t *r,
-    ngx_str_t *batch);
+    ngx_str_t *batch, ngx_uint_t aside);
+static ngx_int_t ngx_http_martech_collect_refuse(
+    ngx_http_martech_collect_t *mc, ngx_uint_t reason, const char *field,
+    off_t offset);
 static ngx_uint_t ngx_http_martech_collect_text(
     ngx_http_martech_collect_t *mc, ngx_str_t *body);
 static void ngx_http_martech_collect_widen(ngx_http_martech_collect_t *mc);
@@ -35,6 +38,7 @@ static ngx_uint_t ngx_http_martech_collect_open(
 static ngx_uint_t ngx_http_martech_collect_key(ngx_http_martech_collect_t *mc);
 static void ngx_http_martech_collect_facts(ngx_http_martech_collect_t *mc);
 static void ngx_http_martech_collect_hex(u_char *out, uint32_t bits);
+static void ngx_http_martech_collect_client(ngx_http_martech_collect_t *mc);
 static void ngx_http_martech_collect_request_id(
     ngx_http_martech_collect_t *mc);
 static void ngx_http_martech_collect_trace(ngx_http_martech_collect_t *mc);
@@ -126,7 +130,7 @@ ngx_http_martech_collect_body(ngx_http_request_t *r)
 {
     ngx_int_t  rc;
 
-    rc = ngx_http_martech_collect_request(r, NULL);
+    rc = ngx_http_martech_collect_request(r, NULL, 0);
 
     /* NGX_DONE: the request is parked and holds the reference we were given */
 
@@ -144,14 +148,22 @@ ngx_http_martech_collect_batch(ngx_http_request_t *r, ngx_str_t *batch)
     ctx = ngx_http_martech_ctx(r);
     ctx->type = MARTECH_EVENT_UNKNOWN;
 
-    return ngx_http_martech_collect_request(r, batch);
+    return ngx_http_martech_collect_request(r, batch, 0);
+}
+
+
+ngx_int_t
+ngx_http_martech_collect_aside(ngx_http_request_t *r, ngx_str_t *batch)
+{
+    return ngx_http_martech_collect_request(r, batch, 1);
 }
 
 
 /* From the body on, or from a batch that somebody else has made of it. */
 
 static ngx_int_t
-ngx_http_martech_collect_request(ngx_http_request_t *r, ngx_str_t *batch)
+ngx_http_martech_collect_request(ngx_http_request_t *r, ngx_str_t *batch,
+    ngx_uint_t aside)
 {
     ngx_int_t                   rc;
     ngx_str_t                   body;
@@ -172,7 +184,9 @@ ngx_http_martech_collect_request(ngx_http_request_t *r, ngx_str_t *batch)
     mc.limits = &mc.mlcf->limits;
     mc.field = "";
     mc.offset = -1;
-    mc.texts = 0;
+    mc.texts = aside & 1;
+    mc.aside = aside & 1;
+    mc.linked = 0;
     mc.visitor.len = 0;
     mc.visitor.data = NULL;
 
@@ -194,13 +208,14 @@ ngx_http_martech_collect_request(ngx_http_request_t *r, ngx_str_t *batch)
         rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
 
     } else if (reason != MARTECH_OK) {
-        rc = ngx_http_martech_answer_refused(r, reason, mc.field, mc.offset);
+        rc = ngx_http_martech_collect_refuse(&mc, reason, mc.field, mc.offset);
 
     } else {
         ngx_http_martech_collect_facts(&mc);
         ngx_http_martech_privacy_facts(&mc);
 
-        mc.drop = ngx_http_martech_drop_request(r, mc.mlcf);
+        mc.drop = mc.ctx->page ? mc.ctx->page->drop
+                               : ngx_http_martech_drop_request(r, mc.mlcf);
 
         rc = ngx_http_martech_collect_events(&mc);
     }
@@ -210,6 +225,29 @@ ngx_http_martech_collect_request(ngx_http_request_t *r, ngx_str_t *batch)
     }
 
     return rc;
+}
+
+
+/* Who does not wait is told nothing, but the books have to be right. */
+
+static ngx_int_t
+ngx_http_martech_collect_refuse(ngx_http_martech_collect_t *mc,
+    ngx_uint_t reason, const char *field, off_t offset)
+{
+    if (!mc->aside) {
+        return ngx_http_martech_answer_refused(mc->r, reason, field, offset);
+    }
+
+    if (reason == NGX_HTTP_MARTECH_REFUSED_UNAVAILABLE) {
+        return NGX_BUSY;
+    }
+
+    ngx_http_martech_count(mc->worker, RECEIVED, 1);
+    ngx_http_martech_count(mc->worker, REJECTED, 1);
+
+    mc->worker->stats->rejected[reason]++;
+
+    return NGX_DECLINED;
 }
 
 
@@ -478,13 +516,33 @@ ngx_http_martech_collect_facts(ngx_http_martech_collect_t *mc)
         mc->agent.len = agent->value.len;
     }
 
-    if (mc->ctx->source->client) {
-        facts->ip = mc->ip;
-        facts->user_agent = mc->agent;
+    if (mc->ctx->source->client || mc->ctx->page) {
+        ngx_http_martech_collect_client(mc);
+    }
+}
 
-        if (facts->visitor.len == 0) {
-            facts->visitor = ngx_http_martech_identity(mc->r, mc->ctx);
-        }
+
+/* What is known of one who browses. */
+
+static void
+ngx_http_martech_collect_client(ngx_http_martech_collect_t *mc)
+{
+    martech_facts_t  *facts;
+
+    facts = &mc->facts;
+
+    facts->ip = mc->ip;
+    facts->user_agent = mc->agent;
+
+    if (facts->visitor.len == 0) {
+        facts->visitor = ngx_http_martech_identity(mc->r, mc->ctx);
+    }
+
+    if (mc->mlcf->link && mc->ctx->page == NULL
+        && !ngx_http_martech_identity_denied(mc->r, mc->mlcf, mc->ctx))
+    {
+        mc->linked = 1;
+        facts->page = ngx_http_martech_observe_known(mc->r, mc->mlcf, mc->ctx);
     }
 }
 
@@ -509,19 +567,30 @@ ngx_http_martech_collect_hex(u_char *out, uint32_t bits)
 }
 
 
-/* NGINX's $request_id where it is used, so that logs and events agree. */
-
 static void
 ngx_http_martech_collect_request_id(ngx_http_martech_collect_t *mc)
 {
+    if (mc->ctx->page) {
+        mc->facts.request_id = mc->ctx->page->id;
+        return;
+    }
+
+    ngx_http_martech_request_id(mc->r, mc->worker, mc->request_id,
+                                &mc->facts.request_id);
+}
+
+
+/* NGINX's $request_id where it is used, so that logs and events agree. */
+
+void
+ngx_http_martech_request_id(ngx_http_request_t *r,
+    ngx_http_martech_worker_t *worker, u_char *buf, martech_str_t *id)
+{
     uint64_t                    n;
-    martech_str_t              *id;
     ngx_http_variable_value_t  *vv;
 
-    id = &mc->facts.request_id;
-
-    if (mc->mmcf->request_id != NGX_ERROR) {
-        vv = ngx_http_get_indexed_variable(mc->r, mc->mmcf->request_id);
+    if (worker->conf->request_id != NGX_ERROR) {
+        vv = ngx_http_get_indexed_variable(r, worker->conf->request_id);
 
         if (vv && !vv->not_found) {
             id->data = vv->data;
@@ -531,16 +600,16 @@ ngx_http_martech_collect_request_id(ngx_http_martech_collect_t *mc)
         return;
     }
 
-    n = ngx_http_martech_event_random(mc->worker);
-    ngx_http_martech_collect_hex(mc->request_id, (uint32_t) n);
-    ngx_http_martech_collect_hex(mc->request_id + 8, (uint32_t) (n >> 32));
+    n = ngx_http_martech_event_random(worker);
+    ngx_http_martech_collect_hex(buf, (uint32_t) n);
+    ngx_http_martech_collect_hex(buf + 8, (uint32_t) (n >> 32));
 
-    n = ngx_http_martech_event_random(mc->worker);
-    ngx_http_martech_collect_hex(mc->request_id + 16, (uint32_t) n);
-    ngx_http_martech_collect_hex(mc->request_id + 24, (uint32_t) (n >> 32));
+    n = ngx_http_martech_event_random(worker);
+    ngx_http_martech_collect_hex(buf + 16, (uint32_t) n);
+    ngx_http_martech_collect_hex(buf + 24, (uint32_t) (n >> 32));
 
-    id->data = mc->request_id;
-    id->len = sizeof(mc->request_id);
+    id->data = buf;
+    id->len = NGX_HTTP_MARTECH_PAGE_ID;
 }
 
 
@@ -592,7 +661,7 @@ ngx_http_martech_collect_events(ngx_http_martech_collect_t *mc)
 
     mc->ctx->events = mc->batch.count;
 
-    if (mc->mlcf->ack == NGX_HTTP_MARTECH_ACK_REDIS) {
+    if (mc->mlcf->ack == NGX_HTTP_MARTECH_ACK_REDIS && !mc->aside) {
         mc->slot = ngx_http_martech_park_open(worker, mc->r);
 
         if (mc->slot == NULL) {
@@ -612,11 +681,11 @@ ngx_http_martech_collect_events(ngx_http_martech_collect_t *mc)
             ngx_http_martech_collect_discard(mc);
 
             if (rc == NGX_DECLINED) {
-                return ngx_http_martech_answer_refused(mc->r,
+                return ngx_http_martech_collect_refuse(mc,
                                              MARTECH_BATCH_SIZE, "/batch", -1);
             }
 
-            return ngx_http_martech_answer_refused(mc->r,
+            return ngx_http_martech_collect_refuse(mc,
                                  NGX_HTTP_MARTECH_REFUSED_UNAVAILABLE, "", -1);
         }
 
@@ -682,6 +751,11 @@ ngx_http_martech_collect_park(ngx_http_martech_collect_t *mc)
 
     if (mc->stored > 0) {
 
+        if (mc->linked && !ctx->denied) {
+            ngx_http_martech_loss_beacon(mc->mmcf->loss, mc->facts.page,
+                                         &ctx->source->name);
+        }
+
         if (mc->slot) {
             ngx_http_martech_park_close(worker, mc->slot);
         }
@@ -696,7 +770,7 @@ ngx_http_martech_collect_park(ngx_http_martech_collect_t *mc)
         ngx_http_martech_park_discard(worker, mc->slot);
     }
 
-    return ngx_http_martech_answer_events(mc->r);
+    return mc->aside ? NGX_OK : ngx_http_martech_answer_events(mc->r);
 }
 
 

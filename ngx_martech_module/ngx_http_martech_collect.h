@@ -72,6 +72,9 @@ typedef struct {
     const char                    *field;        /* of a refusal, static */
     off_t                          offset;       /* likewise, or -1 */
     unsigned                       texts:1;      /* its memory is used */
+    unsigned                       aside:1;      /* nobody waits for it */
+    unsigned                       linked:1;     /* facts.page is known, or
+                                                    that there is none */
     martech_str_t                  visitor;      /* empty: nobody */
     martech_batch_t                batch;
     martech_facts_t                facts;        /* as they may be stored */

@@ -17,6 +17,8 @@
 #define NGX_HTTP_MARTECH_CONSENT_HEADERS  8
 
 
+static ngx_int_t ngx_http_martech_consent_signalled(ngx_http_request_t *r,
+    ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_ctx_t *ctx);
 static uint8_t ngx_http_martech_consent_default(ngx_http_request_t *r,
     ngx_http_martech_consent_conf_t *conf);
 static void ngx_http_martech_consent_signals(ngx_http_request_t *r,
@@ -62,14 +64,39 @@ ngx_int_t
 ngx_http_martech_consent_request(ngx_http_request_t *r,
     ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_ctx_t *ctx)
 {
+    if (mlcf->consent == NULL || ctx->consent) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_martech_consent_signalled(r, mlcf, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ctx->consent->denied && !mlcf->consent->log) {
+        ngx_http_martech_ctx_quiet(r, ctx, 1);
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_martech_consent_page(ngx_http_request_t *r,
+    ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_ctx_t *ctx)
+{
+    return mlcf->consent ? ngx_http_martech_consent_signalled(r, mlcf, ctx)
+                         : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_martech_consent_signalled(ngx_http_request_t *r,
+    ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_ctx_t *ctx)
+{
     ngx_http_martech_consent_t       *consent;
     ngx_http_martech_consent_conf_t  *conf;
 
     conf = mlcf->consent;
-
-    if (conf == NULL || ctx->consent) {
-        return NGX_OK;
-    }
 
     consent = ngx_pcalloc(r->pool, sizeof(ngx_http_martech_consent_t));
 
@@ -86,10 +113,6 @@ ngx_http_martech_consent_request(ngx_http_request_t *r,
                                                       &consent->decision);
     ctx->consent = consent;
     ctx->granted = consent->decision.granted;
-
-    if (consent->denied && !conf->log) {
-        ngx_http_martech_ctx_quiet(r, ctx, 1);
-    }
 
     return NGX_OK;
 }

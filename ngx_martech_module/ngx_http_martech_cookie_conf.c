@@ -39,8 +39,6 @@ typedef struct {
 
 static char *ngx_http_martech_cookie_parameter(ngx_conf_t *cf,
     ngx_http_martech_cookie_conf_t *mcc, ngx_str_t *value);
-static char *ngx_http_martech_cookie_name(ngx_conf_t *cf, ngx_str_t *value,
-    ngx_str_t *name);
 static char *ngx_http_martech_cookie_time(ngx_conf_t *cf, ngx_str_t *param,
     ngx_str_t *s, time_t *value);
 static char *ngx_http_martech_cookie_set_domain(ngx_conf_t *cf,
@@ -63,8 +61,6 @@ static char *ngx_http_martech_cookie_set_key(ngx_conf_t *cf,
     ngx_http_martech_cookie_t *cookie, ngx_str_t *param, ngx_str_t *s);
 static char *ngx_http_martech_cookie_whole(ngx_conf_t *cf,
     ngx_http_martech_cookie_conf_t *mcc);
-static const char *ngx_http_martech_cookie_wrong(
-    ngx_http_martech_cookie_t *cookie, ngx_str_t *name);
 static char *ngx_http_martech_campaign_parameter(ngx_conf_t *cf,
     ngx_http_martech_campaign_conf_t *campaign, ngx_str_t *value);
 static char *ngx_http_martech_campaign_merge(ngx_conf_t *cf,
@@ -186,7 +182,7 @@ ngx_http_martech_cookie_parameter(ngx_conf_t *cf,
 
 /* A token of RFC 9110, but for what only makes trouble in a name. */
 
-static char *
+char *
 ngx_http_martech_cookie_name(ngx_conf_t *cf, ngx_str_t *value,
     ngx_str_t *name)
 {
@@ -493,7 +489,7 @@ ngx_http_martech_cookie_whole(ngx_conf_t *cf,
 
 /* What the prefix of a name demands (RFC 6265bis), or NULL. */
 
-static const char *
+const char *
 ngx_http_martech_cookie_wrong(ngx_http_martech_cookie_t *cookie,
     ngx_str_t *name)
 {

@@ -129,7 +129,12 @@ ngx_http_martech_log_handler(ngx_http_request_t *r)
         return NGX_OK;
     }
 
-    ngx_http_martech_ctx_account(r, ctx);
+    if (ctx && ctx->page) {
+        ngx_http_martech_observe_log(r, ctx);
+
+    } else {
+        ngx_http_martech_ctx_account(r, ctx);
+    }
 
     return NGX_OK;
 }

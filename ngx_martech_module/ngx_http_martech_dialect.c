@@ -215,7 +215,10 @@ ngx_http_martech_dialect_name(ngx_uint_t number, char *name)
 
     ngx_str_set(&s, "webhook");
 
-    if (number < NGX_HTTP_MARTECH_DIALECT_HOOK) {
+    if (number == NGX_HTTP_MARTECH_DIALECT_OBSERVE) {
+        ngx_str_set(&s, "observe");
+
+    } else if (number < NGX_HTTP_MARTECH_DIALECT_HOOK) {
         s.data = (u_char *) martech_dialects[number]->name.data;
         s.len = martech_dialects[number]->name.len;
     }

@@ -26,8 +26,9 @@
 
 
 /* The number of what comes by no dialect, behind those of all dialects. */
-#define NGX_HTTP_MARTECH_DIALECT_HOOK   MARTECH_DIALECTS_MAX
-#define NGX_HTTP_MARTECH_DIALECT_SLOTS  (MARTECH_DIALECTS_MAX + 1)
+#define NGX_HTTP_MARTECH_DIALECT_HOOK     MARTECH_DIALECTS_MAX
+#define NGX_HTTP_MARTECH_DIALECT_OBSERVE  (MARTECH_DIALECTS_MAX + 1)
+#define NGX_HTTP_MARTECH_DIALECT_SLOTS    (MARTECH_DIALECTS_MAX + 2)
 
 
 /* How a body is encoded, by Content-Encoding. */

@@ -53,7 +53,19 @@ ngx_http_martech_filter(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
+    if (mlcf->observe
+        && ngx_http_martech_observe_begin(r, mlcf, &ctx) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     if (ngx_http_martech_identity_headers(r, mlcf, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ctx && ctx->page
+        && ngx_http_martech_observe_headers(r, mlcf, ctx) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 

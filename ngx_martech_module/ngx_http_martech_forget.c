@@ -72,6 +72,10 @@ ngx_http_martech_forget_handler(ngx_http_request_t *r)
             && ngx_http_martech_cookie_forget(r, cookie,
                                               &mlcf->campaign->cookie)
                != NGX_OK)
+        || (mlcf->link
+            && ngx_http_martech_cookie_forget(r, mlcf->link,
+                                              &mlcf->link->name)
+               != NGX_OK)
         || ngx_http_martech_header_add(r, "Cache-Control", "no-store", 8)
            != NGX_OK)
     {

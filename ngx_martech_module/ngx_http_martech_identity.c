@@ -15,13 +15,10 @@
 #include <sys/random.h>
 
 
-static ngx_uint_t ngx_http_martech_identity_denied(ngx_http_request_t *r,
-    ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_ctx_t *ctx);
 static martech_str_t ngx_http_martech_identity_new(ngx_http_request_t *r);
 static ngx_int_t ngx_http_martech_identity_sent(ngx_http_request_t *r,
     ngx_http_martech_cookie_t *cookie, martech_str_t *id);
 static ngx_uint_t ngx_http_martech_identity_page(ngx_http_request_t *r);
-static ngx_uint_t ngx_http_martech_identity_html(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_martech_identity_document(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_martech_identity_caching(ngx_http_request_t *r,
     const char *word);
@@ -30,10 +27,10 @@ static ngx_int_t ngx_http_martech_identity_expire(ngx_http_request_t *r,
 static ngx_int_t ngx_http_martech_identity_beacon(ngx_http_request_t *r,
     ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_ctx_t *ctx);
 static ngx_int_t ngx_http_martech_identity_visit(ngx_http_request_t *r,
-    ngx_http_martech_loc_conf_t *mlcf);
+    ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_ctx_t *ctx);
 static ngx_int_t ngx_http_martech_identity_set(ngx_http_request_t *r,
     ngx_http_martech_loc_conf_t *mlcf, martech_str_t id,
-    martech_str_t campaign);
+    martech_str_t campaign, ngx_http_martech_page_t *page);
 
 
 martech_str_t
@@ -83,7 +80,7 @@ ngx_http_martech_identity(ngx_http_request_t *r, ngx_http_martech_ctx_t *ctx)
 
 /* By the signals of consent, or by a header that says so. */
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_martech_identity_denied(ngx_http_request_t *r,
     ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_ctx_t *ctx)
 {
@@ -178,7 +175,7 @@ ngx_int_t
 ngx_http_martech_identity_headers(ngx_http_request_t *r,
     ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_ctx_t *ctx)
 {
-    if ((mlcf->cookie == NULL
+    if ((mlcf->cookie == NULL && mlcf->link == NULL
          && (mlcf->campaign == NULL || mlcf->campaign->cookie.len == 0))
         || mlcf->forget || mlcf->webhook
         || r->headers_out.status < NGX_HTTP_OK
@@ -196,7 +193,7 @@ ngx_http_martech_identity_headers(ngx_http_request_t *r,
     }
 
     return ngx_http_martech_identity_page(r)
-           ? ngx_http_martech_identity_visit(r, mlcf) : NGX_OK;
+           ? ngx_http_martech_identity_visit(r, mlcf, ctx) : NGX_OK;
 }
 
 
@@ -221,7 +218,7 @@ ngx_http_martech_identity_page(ngx_http_request_t *r)
 }
 
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_martech_identity_html(ngx_http_request_t *r)
 {
     ngx_str_t   *type;
@@ -248,10 +245,10 @@ ngx_http_martech_identity_html(ngx_http_request_t *r)
 }
 
 
-/* A prefetch is nobody's visit yet, and no image or script is one. */
+/* A prefetch is nobody's visit yet. */
 
-static ngx_uint_t
-ngx_http_martech_identity_document(ngx_http_request_t *r)
+ngx_uint_t
+ngx_http_martech_identity_prefetch(ngx_http_request_t *r)
 {
     ngx_str_t   value;
     ngx_uint_t  i;
@@ -264,8 +261,23 @@ ngx_http_martech_identity_document(ngx_http_request_t *r)
             && value.len >= 8
             && ngx_strncasecmp(value.data, (u_char *) "prefetch", 8) == 0)
         {
-            return 0;
+            return 1;
         }
+    }
+
+    return 0;
+}
+
+
+/* And no image or script is one. */
+
+static ngx_uint_t
+ngx_http_martech_identity_document(ngx_http_request_t *r)
+{
+    ngx_str_t  value;
+
+    if (ngx_http_martech_identity_prefetch(r)) {
+        return 0;
     }
 
     if (ngx_http_martech_header_find(r, "sec-fetch-dest", &value) != NGX_OK) {
@@ -300,18 +312,21 @@ ngx_http_martech_identity_beacon(ngx_http_request_t *r,
     campaign.data = ctx->visit.campaign.data;
     campaign.len = ctx->visit.campaign.len;
 
-    return ngx_http_martech_identity_set(r, mlcf, id, campaign);
+    return ngx_http_martech_identity_set(r, mlcf, id, campaign, NULL);
 }
 
 
 static ngx_int_t
 ngx_http_martech_identity_visit(ngx_http_request_t *r,
-    ngx_http_martech_loc_conf_t *mlcf)
+    ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_ctx_t *ctx)
 {
-    martech_str_t  id, campaign;
+    martech_str_t             id, campaign;
+    ngx_http_martech_page_t  *page;
+
+    page = (ctx && mlcf->link) ? ctx->page : NULL;
 
     if ((mlcf->cookie && mlcf->cookie->anonymous)
-        || ngx_http_martech_identity_denied(r, mlcf, NULL))
+        || ngx_http_martech_identity_denied(r, mlcf, ctx))
     {
         return ngx_http_martech_identity_expire(r, mlcf);
     }
@@ -337,11 +352,40 @@ ngx_http_martech_identity_visit(ngx_http_request_t *r,
         }
     }
 
+    if (ctx && id.len > 0) {
+        ctx->visit.visitor = id;
+    }
+
     if (ngx_http_martech_campaign_page(r, mlcf, &campaign) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    return ngx_http_martech_identity_set(r, mlcf, id, campaign);
+    return ngx_http_martech_identity_set(r, mlcf, id, campaign, page);
+}
+
+
+/* The id that was just set or was sent, or that of the day. */
+
+void
+ngx_http_martech_identity_page_visitor(ngx_http_request_t *r,
+    ngx_http_martech_loc_conf_t *mlcf, ngx_http_martech_ctx_t *ctx)
+{
+    if (mlcf->cookie == NULL || ctx->page->denied) {
+        ctx->visit.known = 1;
+        return;
+    }
+
+    if (mlcf->cookie->anonymous) {
+        (void) ngx_http_martech_identity(r, ctx);
+        return;
+    }
+
+    if (ctx->visit.visitor.len == 0) {
+        (void) ngx_http_martech_identity_sent(r, mlcf->cookie,
+                                              &ctx->visit.visitor);
+    }
+
+    ctx->visit.known = 1;
 }
 
 
@@ -382,7 +426,7 @@ ngx_http_martech_identity_caching(ngx_http_request_t *r, const char *word)
 static ngx_int_t
 ngx_http_martech_identity_set(ngx_http_request_t *r,
     ngx_http_martech_loc_conf_t *mlcf, martech_str_t id,
-    martech_str_t campaign)
+    martech_str_t campaign, ngx_http_martech_page_t *page)
 {
     ngx_http_martech_cookie_t  *cookie;
 
@@ -404,9 +448,22 @@ ngx_http_martech_identity_set(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
+    if (page && page->shown) {
+
+        if (ngx_http_martech_cookie_set(r, mlcf->link, &mlcf->link->name,
+                                        page->id, mlcf->link->max_age)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        page->linked = 1;
+    }
+
     /* a POST is not cached; what else has a cookie in it is one person's */
 
-    if (id.len + campaign.len == 0 || r->method != NGX_HTTP_GET
+    if (id.len + campaign.len + (page && page->linked) == 0
+        || r->method != NGX_HTTP_GET
         || ngx_http_martech_identity_caching(r, "private")
         || ngx_http_martech_identity_caching(r, "no-store"))
     {
@@ -432,6 +489,15 @@ ngx_http_martech_identity_expire(ngx_http_request_t *r,
     if (cookie->name.len > 0
         && ngx_http_martech_cookie_has(r, &cookie->name)
         && ngx_http_martech_cookie_set(r, cookie, &cookie->name, nothing, 0)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (mlcf->link
+        && ngx_http_martech_cookie_has(r, &mlcf->link->name)
+        && ngx_http_martech_cookie_set(r, mlcf->link, &mlcf->link->name,
+                                       nothing, 0)
            != NGX_OK)
     {
         return NGX_ERROR;

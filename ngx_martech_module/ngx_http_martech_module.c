@@ -183,6 +183,13 @@ static ngx_command_t  ngx_http_martech_commands[] = {
       0,
       NULL },
 
+    { ngx_string("martech_observe"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_martech_observe,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("martech_collect"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
       ngx_http_martech_collect,
@@ -302,7 +309,9 @@ ngx_http_martech_postconfiguration(ngx_conf_t *cf)
 
     if (mmcf->server.nendpoints == 0) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"martech_collect\" needs \"martech_redis\" in http");
+                      "\"martech_%s\" needs \"martech_redis\" in http",
+                      (mmcf->collects > mmcf->observes) ? "collect"
+                                                        : "observe");
         return NGX_ERROR;
     }
 
@@ -428,6 +437,7 @@ ngx_http_martech_create_loc_conf(ngx_conf_t *cf)
     mlcf->cors = NGX_CONF_UNSET_PTR;
     mlcf->cookie = NGX_CONF_UNSET_PTR;
     mlcf->campaign = NGX_CONF_UNSET_PTR;
+    mlcf->observe = NGX_CONF_UNSET_PTR;
 
     ngx_http_martech_privacy_create(&mlcf->redact);
 
@@ -481,6 +491,7 @@ ngx_http_martech_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_martech_cors_merge(prev, conf);
 
     if (ngx_http_martech_cookie_merge(cf, prev, conf) != NGX_CONF_OK
+        || ngx_http_martech_observe_merge(cf, prev, conf) != NGX_CONF_OK
         || ngx_http_martech_dialect_merge(cf, prev, conf) != NGX_CONF_OK
         || ngx_http_martech_consent_merge(cf, prev, conf) != NGX_CONF_OK
         || ngx_http_martech_plan_merge(cf, prev, conf) != NGX_CONF_OK)

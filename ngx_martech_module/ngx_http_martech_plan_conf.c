@@ -358,7 +358,7 @@ ngx_http_martech_plan_merge(ngx_conf_t *cf, ngx_http_martech_loc_conf_t *prev,
 
     ngx_conf_merge_ptr_value(conf->plans, prev->plans, NULL);
 
-    if (!conf->collect || conf->plans == NULL) {
+    if ((!conf->collect && conf->observed == NULL) || conf->plans == NULL) {
         return NGX_CONF_OK;
     }
 

@@ -412,7 +412,7 @@ ngx_http_martech_privacy_merge(ngx_conf_t *cf,
         redact->key = prev->redact.key;
     }
 
-    if (!conf->collect
+    if ((!conf->collect && conf->observed == NULL)
         || (redact->redact == NULL && redact->scrub == NULL
             && redact->ip == MARTECH_KEEP && redact->agent == MARTECH_KEEP
             && (conf->consent == NULL

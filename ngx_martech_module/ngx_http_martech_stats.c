@@ -76,7 +76,7 @@ ngx_http_martech_stats_zone(ngx_conf_t *cf,
 
     /* the layout is part of the name: a changed one starts afresh */
 
-    static ngx_str_t  name = ngx_string("martech_stats_5");
+    static ngx_str_t  name = ngx_string("martech_stats_6");
 
     size = sizeof(ngx_http_martech_zone_head_t)
            + NGX_HTTP_MARTECH_BLOCKS * sizeof(ngx_http_martech_stats_t)
@@ -469,10 +469,12 @@ ngx_http_martech_stats_sum(ngx_shm_zone_t *zone,
             sum->ack_ms[k] += block->ack_ms[k];
         }
 
-        /* most blocks have never had a request */
+        /* most blocks have never had a request, nor seen a page */
 
         for (k = 0; k < NGX_HTTP_MARTECH_DIALECT_SLOTS
-                    && block->counters[NGX_HTTP_MARTECH_COUNT_REQUESTS]; k++)
+                    && (block->counters[NGX_HTTP_MARTECH_COUNT_REQUESTS]
+                        || block->counters[NGX_HTTP_MARTECH_COUNT_RECEIVED]);
+             k++)
         {
             sum->dialects[k].received += block->dialects[k].received;
             sum->dialects[k].accepted += block->dialects[k].accepted;

@@ -115,9 +115,9 @@ static ngx_int_t ngx_http_martech_status_plan(ngx_http_request_t *r,
     ngx_http_martech_main_conf_t *mmcf, ngx_str_t *name);
 static ngx_int_t ngx_http_martech_status_send(ngx_http_request_t *r,
     ngx_str_t *page, ngx_chain_t *more, size_t rest);
-static void ngx_http_martech_status_json(ngx_http_martech_main_conf_t *mmcf,
-    ngx_http_martech_stats_t *sum, ngx_uint_t workers,
-    martech_json_writer_t *w);
+static void ngx_http_martech_status_json(ngx_http_request_t *r,
+    ngx_http_martech_main_conf_t *mmcf, ngx_http_martech_stats_t *sum,
+    ngx_uint_t workers, martech_json_writer_t *w);
 static void ngx_http_martech_status_prometheus(ngx_shm_zone_t *zone,
     ngx_http_martech_stats_t *sum, ngx_uint_t workers,
     martech_json_writer_t *w);
@@ -182,7 +182,8 @@ ngx_http_martech_status_page(ngx_http_request_t *r,
     more = NULL;
     rest = 0;
     size = NGX_HTTP_MARTECH_STATUS_SIZE
-           + ngx_http_martech_quality_size(&mmcf->plans);
+           + ngx_http_martech_quality_size(&mmcf->plans)
+           + ngx_http_martech_loss_size(mmcf);
 
     sum = ngx_palloc(r->pool, sizeof(ngx_http_martech_stats_t));
     page.data = ngx_pnalloc(r->pool, size);
@@ -197,6 +198,7 @@ ngx_http_martech_status_page(ngx_http_request_t *r,
 
     if (prometheus) {
         ngx_http_martech_status_prometheus(mmcf->zone, sum, workers, &w);
+        ngx_http_martech_loss_metrics(mmcf, r->pool, &w);
 
         if (ngx_http_martech_quality_metrics(r->pool, &mmcf->plans, &more,
                                              &rest)
@@ -209,7 +211,7 @@ ngx_http_martech_status_page(ngx_http_request_t *r,
                     "text/plain; version=0.0.4");
 
     } else {
-        ngx_http_martech_status_json(mmcf, sum, workers, &w);
+        ngx_http_martech_status_json(r, mmcf, sum, workers, &w);
         ngx_str_set(&r->headers_out.content_type, "application/json");
     }
 
@@ -312,9 +314,9 @@ ngx_http_martech_status_reasons(martech_json_writer_t *w, const char *name,
 
 
 static void
-ngx_http_martech_status_json(ngx_http_martech_main_conf_t *mmcf,
-    ngx_http_martech_stats_t *sum, ngx_uint_t workers,
-    martech_json_writer_t *w)
+ngx_http_martech_status_json(ngx_http_request_t *r,
+    ngx_http_martech_main_conf_t *mmcf, ngx_http_martech_stats_t *sum,
+    ngx_uint_t workers, martech_json_writer_t *w)
 {
     ngx_uint_t   i;
     const char  *name;
@@ -369,6 +371,7 @@ ngx_http_martech_status_json(ngx_http_martech_main_conf_t *mmcf,
     martech_json_end(w, '}');
 
     ngx_http_martech_status_dialects(sum, w);
+    ngx_http_martech_loss_json(mmcf, r->pool, w);
 
     martech_json_name(w, "plans");
     ngx_http_martech_quality_json(&mmcf->plans, w);

@@ -216,6 +216,7 @@ test_facts(const test_case_t *c, test_event_t *t, test_doc_t *doc)
     test_fact_string(doc, "/ip", &t->facts.ip);
     test_fact_string(doc, "/userAgent", &t->facts.user_agent);
     test_fact_string(doc, "/visitor", &t->facts.visitor);
+    test_fact_string(doc, "/pageRequestId", &t->facts.page);
 
     text.len = 0;
     test_fact_string(doc, "/traceparent", &text);

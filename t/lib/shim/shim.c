@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -300,6 +301,26 @@ clock_gettime(clockid_t id, struct timespec *ts)
     }
 
     return rc;
+}
+
+
+/* NGINX asks in this way. */
+
+int
+gettimeofday(struct timeval *tv, void *zone)
+{
+    struct timespec  ts;
+
+    (void) zone;
+
+    if (clock_gettime(CLOCK_REALTIME, &ts) != 0) {
+        return -1;
+    }
+
+    tv->tv_sec = ts.tv_sec;
+    tv->tv_usec = ts.tv_nsec / 1000;
+
+    return 0;
 }
 
 
