@@ -65,6 +65,8 @@ struct martech_request_s {
     uint64_t       random[2];
     unsigned       note;                 /* what translate has left for reply,
                                             which sees no body; 0: nothing */
+    unsigned       denied:1;             /* for reply: who it is of must not
+                                            be passed on */
 
     const martech_dialect_conf_t  *conf; /* of the dialect asked */
 

@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "martech_dialect_flat.h"
+#include "martech_dialect_map.h"
 #include "martech_form.h"
-#include "martech_url.h"
 #include "martech_word.h"
 
 
@@ -377,82 +377,7 @@ void
 martech_flat_page(martech_translation_t *t, martech_str_t url,
     martech_str_t referrer, martech_str_t title)
 {
-    martech_str_t         path = { 0, NULL }, search = { 0, NULL };
-    const unsigned char  *p, *end;
-
-    martech_dialect_text(t, "url", url);
-
-    if (url.data && martech_url_absolute(url)) {
-        p = memchr(url.data, ':', url.len);
-        p += 3;
-        end = url.data + url.len;
-
-        while (p < end && *p != '/' && *p != '?' && *p != '#') {
-            p++;
-        }
-
-        path.data = p;
-
-        while (p < end && *p != '?' && *p != '#') {
-            p++;
-        }
-
-        path.len = (size_t) (p - path.data);
-        search.data = p;
-
-        while (p < end && *p != '#') {
-            p++;
-        }
-
-        search.len = (size_t) (p - search.data);
-
-        if (path.len == 0) {
-            path.data = (const unsigned char *) "/";
-            path.len = 1;
-        }
-
-        martech_dialect_text(t, "path", path);
-
-        if (search.len > 0) {
-            martech_dialect_text(t, "search", search);
-        }
-    }
-
+    martech_dialect_page(t, url);
     martech_dialect_text(t, "referrer", referrer);
     martech_dialect_text(t, "title", title);
-}
-
-
-int
-martech_flat_screen(martech_translation_t *t, martech_str_t text)
-{
-    martech_str_t         width, height;
-    const unsigned char  *x;
-
-    x = text.len ? memchr(text.data, 'x', text.len) : NULL;
-
-    if (x == NULL) {
-        return 0;
-    }
-
-    width.data = text.data;
-    width.len = (size_t) (x - text.data);
-    height.data = x + 1;
-    height.len = text.len - width.len - 1;
-
-    if (martech_dialect_integer(width) < 0
-        || martech_dialect_integer(height) < 0)
-    {
-        return 0;
-    }
-
-    martech_json_name(&t->out, "screen");
-    martech_json_begin(&t->out, '{');
-    martech_json_name(&t->out, "width");
-    martech_json_int(&t->out, martech_dialect_integer(width));
-    martech_json_name(&t->out, "height");
-    martech_json_int(&t->out, martech_dialect_integer(height));
-    martech_json_end(&t->out, '}');
-
-    return 1;
 }

@@ -106,8 +106,5 @@ martech_str_t martech_flat_key(martech_translation_t *t,
 void martech_flat_page(martech_translation_t *t, martech_str_t url,
     martech_str_t referrer, martech_str_t title);
 
-/* 1 and an object "screen" written, if a text is "WIDTHxHEIGHT". */
-int martech_flat_screen(martech_translation_t *t, martech_str_t text);
-
 
 #endif /* _MARTECH_DIALECT_FLAT_H_INCLUDED_ */

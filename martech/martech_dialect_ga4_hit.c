@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "martech_dialect_ga4.h"
+#include "martech_dialect_map.h"
 #include "martech_form.h"
 
 
@@ -531,7 +532,7 @@ martech_ga4_context(martech_translation_t *t, martech_ga4_work_t *work)
         martech_json_end(&t->out, '}');
     }
 
-    if (martech_flat_screen(t, hit->known[MARTECH_GA4_SR])) {
+    if (martech_dialect_screen(t, hit->known[MARTECH_GA4_SR])) {
         (void) martech_flat_take(hit, MARTECH_GA4_SR);
     }
 

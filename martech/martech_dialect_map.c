@@ -529,39 +529,51 @@ martech_dialect_page(martech_translation_t *t, martech_str_t url)
 }
 
 
-void
+int
 martech_dialect_screen(martech_translation_t *t, martech_str_t text)
 {
     martech_str_t         width, height;
     const unsigned char  *x;
 
-    if (text.len == 0) {
-        return;
+    x = text.len ? memchr(text.data, 'x', text.len) : NULL;
+
+    if (x == NULL) {
+        return 0;
     }
 
-    x = memchr(text.data, 'x', text.len);
-    width = text;
-    height = text;
+    width.data = text.data;
+    width.len = (size_t) (x - text.data);
+    height.data = x + 1;
+    height.len = text.len - width.len - 1;
 
-    if (x) {
-        width.len = (size_t) (x - text.data);
-        height.data = x + 1;
-        height.len = text.len - width.len - 1;
+    if (martech_dialect_integer(width) < 0
+        || martech_dialect_integer(height) < 0)
+    {
+        return 0;
     }
 
     martech_json_name(&t->out, "screen");
     martech_json_begin(&t->out, '{');
+    martech_json_name(&t->out, "width");
+    martech_json_int(&t->out, martech_dialect_integer(width));
+    martech_json_name(&t->out, "height");
+    martech_json_int(&t->out, martech_dialect_integer(height));
+    martech_json_end(&t->out, '}');
 
-    if (x && martech_dialect_integer(width) >= 0
-        && martech_dialect_integer(height) >= 0)
-    {
-        martech_dialect_number(t, "width", width);
-        martech_dialect_number(t, "height", height);
+    return 1;
+}
 
-    } else {
-        martech_dialect_text(t, "resolution", text);
+
+void
+martech_dialect_resolution(martech_translation_t *t, martech_str_t text)
+{
+    if (text.len == 0 || martech_dialect_screen(t, text)) {
+        return;
     }
 
+    martech_json_name(&t->out, "screen");
+    martech_json_begin(&t->out, '{');
+    martech_dialect_text(t, "resolution", text);
     martech_json_end(&t->out, '}');
 }
 

@@ -155,8 +155,12 @@ martech_rc_t martech_dialect_value(martech_translation_t *t, martech_str_t text,
 /* Writes the members url, path and search of a page. */
 void martech_dialect_page(martech_translation_t *t, martech_str_t url);
 
-/* Writes the member screen from "1920x1080". */
-void martech_dialect_screen(martech_translation_t *t, martech_str_t text);
+/*
+ * Writes the member screen from "1920x1080".  Another text: _screen writes
+ * nothing and returns 0, _resolution writes it as it is.
+ */
+int martech_dialect_screen(martech_translation_t *t, martech_str_t text);
+void martech_dialect_resolution(martech_translation_t *t, martech_str_t text);
 
 /* Milliseconds of a number of seconds with up to three decimals, or -1. */
 int64_t martech_dialect_seconds(martech_str_t text);

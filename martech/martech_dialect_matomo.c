@@ -748,8 +748,8 @@ martech_matomo_context(martech_translation_t *t, martech_matomo_event_t *e)
     martech_map_context(t, &e->map,
                         martech_map_text(t, &e->map, MARTECH_MATOMO_URL),
                         NULL);
-    martech_dialect_screen(t, martech_map_text(t, &e->map,
-                                               MARTECH_MATOMO_RES));
+    martech_dialect_resolution(t,
+                            martech_map_text(t, &e->map, MARTECH_MATOMO_RES));
 
     rc = MARTECH_OK;
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "martech_base64.h"
+#include "martech_dialect_map.h"
 #include "martech_dialect_snowplow.h"
 #include "martech_form.h"
 
@@ -727,7 +728,7 @@ martech_snowplow_context(martech_translation_t *t, martech_snowplow_t *sp,
         martech_json_end(&t->out, '}');
     }
 
-    if (martech_flat_screen(t, flat->known[MARTECH_SP_RES])) {
+    if (martech_dialect_screen(t, flat->known[MARTECH_SP_RES])) {
         (void) martech_flat_take(flat, MARTECH_SP_RES);
     }
 

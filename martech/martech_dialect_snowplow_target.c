@@ -354,6 +354,10 @@ martech_target_write(const martech_request_t *request, martech_str_t front,
 
     martech_snowplow_user(request, buf, &user);
 
+    if (request->denied) {
+        user.nuid.len = 0;
+    }
+
     if (size < front.len || size - front.len < 4 * MARTECH_ID_SIZE_MAX) {
         return -1;
     }

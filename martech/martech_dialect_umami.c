@@ -381,8 +381,8 @@ martech_umami_context(martech_translation_t *t, martech_umami_event_t *e)
     martech_json_begin(&t->out, '{');
 
     martech_map_context(t, &e->map, url, NULL);
-    martech_dialect_screen(t, martech_map_text(t, &e->map,
-                                               MARTECH_UMAMI_SCREEN));
+    martech_dialect_resolution(t,
+                            martech_map_text(t, &e->map, MARTECH_UMAMI_SCREEN));
 
     if (beside || martech_map_has(&e->map, MARTECH_PLACE_OWN)) {
         martech_json_name(&t->out, "umami");

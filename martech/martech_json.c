@@ -102,6 +102,9 @@ martech_json_skip_more(martech_json_scan_t *s, const unsigned char *p)
 static inline const unsigned char *
 martech_json_skip_space(martech_json_scan_t *s, const unsigned char *p)
 {
+    /* its end is set before anything is scanned */
+    /* cppcheck-suppress ctuuninitvar */
+
     if (p < s->end && *p > ' ') {
         return p;
     }

@@ -39,6 +39,7 @@ static const char  martech_privacy_persons[] =
     "anonymousid|externalid|account|accountid|accountnumber|member|memberid|"
     "contact|contactid|profile|profileid|subscriber|subscriberid|lead|leadid|"
     "person|personid|groupid|previousid|messageid|cookie|cookies|"
+    "distinctid|windowid|pageviewid|insertid|eventid|networkuserid|nuid|duid|"
     "advertisingid|adid|idfa|idfv|gaid|aaid|androidid|imei|imsi|mac|"
     "macaddress|serial|serialnumber|fingerprint|ip|ipaddress|ipaddr|"
     "remoteaddr|clientip|userip|useragent|ua|agent|clienthints|referrerid|"

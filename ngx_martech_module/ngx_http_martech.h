@@ -652,6 +652,8 @@ typedef struct {
     ngx_str_t     message_id;              /* request's pool */
 } ngx_http_martech_refusal_t;
 
+#define NGX_HTTP_MARTECH_REFUSALS  100     /* of a request, in its answer */
+
 
 typedef enum {
     NGX_HTTP_MARTECH_VERDICT_NONE = 0,
@@ -677,7 +679,8 @@ struct ngx_http_martech_ctx_s {
     ngx_uint_t                   events;   /* received */
     ngx_uint_t                   accepted;
     ngx_str_t                    message_id;       /* of the first event */
-    ngx_array_t                 *refusals;
+    ngx_array_t                 *refusals;         /* the first of them */
+    uint32_t                    *rejected;         /* all, by their code */
     ngx_http_martech_consent_t  *consent;          /* NULL: not configured */
     uint8_t                      granted;          /* of all its events */
     ngx_http_request_t          *quiet;            /* it, while nothing of it

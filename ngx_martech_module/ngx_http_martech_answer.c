@@ -32,7 +32,7 @@ static ngx_int_t ngx_http_martech_answer_problem(ngx_http_request_t *r,
     ngx_uint_t reason, const char *field, off_t offset);
 static ngx_int_t ngx_http_martech_answer_partial(ngx_http_request_t *r);
 static void ngx_http_martech_answer_refusals(ngx_http_request_t *r,
-    martech_json_writer_t *w);
+    martech_json_writer_t *w, const char *name);
 static size_t ngx_http_martech_answer_size(ngx_http_martech_ctx_t *ctx);
 static ngx_int_t ngx_http_martech_answer_header(ngx_http_request_t *r,
     const char *name, const char *value, size_t len);
@@ -320,8 +320,7 @@ ngx_http_martech_answer_problem(ngx_http_request_t *r, ngx_uint_t reason,
     }
 
     if (listed) {
-        martech_json_name(&w, "errors");
-        ngx_http_martech_answer_refusals(r, &w);
+        ngx_http_martech_answer_refusals(r, &w, "errors");
     }
 
     martech_json_end(&w, '}');
@@ -359,8 +358,7 @@ ngx_http_martech_answer_partial(ngx_http_request_t *r)
     martech_json_bool(&w, 1);
     martech_json_name(&w, "accepted");
     martech_json_int(&w, ctx->accepted);
-    martech_json_name(&w, "rejected");
-    ngx_http_martech_answer_refusals(r, &w);
+    ngx_http_martech_answer_refusals(r, &w, "rejected");
     martech_json_end(&w, '}');
 
     if (w.overflow) {
@@ -372,19 +370,34 @@ ngx_http_martech_answer_partial(ngx_http_request_t *r)
 }
 
 
+/* A list of all that a large batch may have would be far larger than the
+   batch; of the others only their number is told. */
+
 static void
 ngx_http_martech_answer_refusals(ngx_http_request_t *r,
-    martech_json_writer_t *w)
+    martech_json_writer_t *w, const char *name)
 {
     u_char                       pointer[NGX_HTTP_MARTECH_ANSWER_POINTER], *p,
                                 *last;
-    ngx_uint_t                   i;
+    ngx_uint_t                   i, n;
     ngx_http_martech_ctx_t      *ctx;
     ngx_http_martech_refusal_t  *refusal;
 
     ctx = ngx_http_martech_ctx(r);
     refusal = ctx->refusals->elts;
 
+    n = 0;
+
+    for (i = 0; i < MARTECH_RC_COUNT; i++) {
+        n += ctx->rejected[i];
+    }
+
+    if (n > ctx->refusals->nelts) {
+        martech_json_name(w, "unlisted");
+        martech_json_int(w, n - ctx->refusals->nelts);
+    }
+
+    martech_json_name(w, name);
     martech_json_begin(w, '[');
 
     for (i = 0; i < ctx->refusals->nelts; i++) {

@@ -41,6 +41,11 @@ ngx_http_martech_answer_ask(ngx_http_request_t *r, ngx_uint_t status)
     reply.buf = buf;
     reply.size = sizeof(buf);
 
+    if (ctx->request) {
+        ctx->request->denied = ctx->denied
+                               || (ctx->consent && ctx->consent->denied);
+    }
+
     endpoint->reply(ctx->request, &verdict, &reply);
 
     if (reply.status == 0) {

@@ -795,7 +795,6 @@ ngx_http_martech_collect_count(ngx_http_martech_collect_t *mc)
 {
     ngx_uint_t                         i, n;
     ngx_http_martech_worker_t         *worker;
-    ngx_http_martech_refusal_t        *refusal;
     ngx_http_martech_dialect_stats_t  *dialect;
 
     worker = mc->worker;
@@ -821,11 +820,10 @@ ngx_http_martech_collect_count(ngx_http_martech_collect_t *mc)
         return;
     }
 
-    ngx_http_martech_count(worker, REJECTED, mc->ctx->refusals->nelts);
+    for (i = 0; i < MARTECH_RC_COUNT; i++) {
+        n = mc->ctx->rejected[i];
 
-    refusal = mc->ctx->refusals->elts;
-
-    for (i = 0; i < mc->ctx->refusals->nelts; i++) {
-        worker->stats->rejected[refusal[i].rc]++;
+        ngx_http_martech_count(worker, REJECTED, n);
+        worker->stats->rejected[i] += n;
     }
 }

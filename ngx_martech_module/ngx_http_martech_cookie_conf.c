@@ -171,7 +171,8 @@ ngx_http_martech_cookie_parameter(ngx_conf_t *cf,
             mcc->secure = 1;
         }
 
-        return param->set(cf, mcc->cookie, value, &s);
+        return (param->set(cf, mcc->cookie, value, &s) == NGX_CONF_OK)
+               ? NGX_CONF_OK : NGX_CONF_ERROR;
     }
 
     return ngx_http_martech_conf_invalid(cf, value, "it must be domain=, "

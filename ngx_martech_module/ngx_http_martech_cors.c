@@ -238,7 +238,10 @@ ngx_http_martech_cors_allow(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
+    /* "null" is said by a frame that any page can make, not by one origin */
+
     if (cors->credentials
+        && !(origin->len == 4 && ngx_strncmp(origin->data, "null", 4) == 0)
         && ngx_http_martech_cors_text(r, "Access-Control-Allow-Credentials",
                                       "true")
            != NGX_OK)

@@ -154,6 +154,8 @@ ngx_http_martech_dialect_request(ngx_http_request_t *r,
     }
 #endif
 
+    request->denied = 0;
+
     tp = ngx_timeofday();
     request->now_ms = (uint64_t) tp->sec * 1000 + tp->msec;
 

@@ -20,6 +20,8 @@
 
 static ngx_int_t ngx_http_martech_event_take(ngx_http_martech_collect_t *mc,
     ngx_http_martech_item_t *item);
+static martech_rc_t ngx_http_martech_event_check(
+    ngx_http_martech_collect_t *mc, ngx_http_martech_item_t *item);
 static ngx_uint_t ngx_http_martech_event_dropped(
     ngx_http_martech_collect_t *mc, ngx_http_martech_item_t *item);
 static void ngx_http_martech_event_edits(ngx_http_martech_collect_t *mc,
@@ -72,12 +74,7 @@ ngx_http_martech_event(ngx_http_martech_collect_t *mc, uint32_t node,
     mc->facts.random[0] = ngx_http_martech_event_random(mc->worker);
     mc->facts.random[1] = ngx_http_martech_event_random(mc->worker);
 
-    rc = martech_event_check(&item.ev, &mc->batch, node, &mc->facts,
-                             &mc->mlcf->limits);
-
-    if (mc->ctx->consent) {
-        ngx_http_martech_consent_event(mc, &item);
-    }
+    rc = ngx_http_martech_event_check(mc, &item);
 
     if (rc != MARTECH_OK) {
 
@@ -93,6 +90,41 @@ ngx_http_martech_event(ngx_http_martech_collect_t *mc, uint32_t node,
     }
 
     return ngx_http_martech_event_take(mc, &item);
+}
+
+
+/*
+ * Who has denied it has no identity cookie, and an event that counts on that
+ * has no id.  It will lose any id that it has, or be dropped, so it is judged
+ * as if it had one: its sender shall not see who denies.
+ */
+
+static martech_rc_t
+ngx_http_martech_event_check(ngx_http_martech_collect_t *mc,
+    ngx_http_martech_item_t *item)
+{
+    martech_rc_t  rc;
+
+    static const martech_str_t  nobody =
+                       martech_string("00000000-0000-0000-0000-000000000000");
+
+    rc = martech_event_check(&item->ev, &mc->batch, item->node, &mc->facts,
+                             &mc->mlcf->limits);
+
+    if (mc->ctx->consent == NULL) {
+        return rc;
+    }
+
+    ngx_http_martech_consent_event(mc, item);
+
+    if (rc == MARTECH_NO_USER_ANON_ID && item->denied && mc->mlcf->cookie) {
+        mc->facts.visitor = nobody;
+        rc = martech_event_check(&item->ev, &mc->batch, item->node, &mc->facts,
+                                 &mc->mlcf->limits);
+        mc->facts.visitor.len = 0;
+    }
+
+    return rc;
 }
 
 
@@ -439,9 +471,18 @@ ngx_http_martech_event_refuse(ngx_http_martech_collect_t *mc,
     if (ctx->refusals == NULL) {
         ctx->refusals = ngx_array_create(mc->r->pool, 4,
                                          sizeof(ngx_http_martech_refusal_t));
-        if (ctx->refusals == NULL) {
+        ctx->rejected = ngx_pcalloc(mc->r->pool,
+                                    MARTECH_RC_COUNT * sizeof(uint32_t));
+
+        if (ctx->refusals == NULL || ctx->rejected == NULL) {
             return NGX_BUSY;
         }
+    }
+
+    ctx->rejected[rc]++;
+
+    if (ctx->refusals->nelts == NGX_HTTP_MARTECH_REFUSALS) {
+        return NGX_OK;
     }
 
     refusal = ngx_array_push(ctx->refusals);

@@ -29,7 +29,7 @@ static void ngx_http_martech_observe_event(ngx_http_request_t *r,
 
 
 static const martech_dialect_t  ngx_http_martech_observe_dialect = {
-    { 7, (const unsigned char *) "observe" }, 0, NULL
+    .name = martech_string("observe"),
 };
 
 

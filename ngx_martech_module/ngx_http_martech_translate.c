@@ -56,7 +56,7 @@ ngx_http_martech_translate(ngx_http_martech_collect_t *mc, ngx_str_t *body)
     t.limits = &mc->mlcf->limits;
     t.tape = &worker->tape;
 
-    do {
+    for ( ;; ) {
         worker->tape.nodes_max = ngx_min(worker->tape_size,
                                          t.limits->tokens_max);
         martech_json_writer_init(&t.out, worker->texts.batch.data, size);
@@ -69,8 +69,12 @@ ngx_http_martech_translate(ngx_http_martech_collect_t *mc, ngx_str_t *body)
 
         rc = mc->ctx->endpoint->translate(&t);
 
-    } while (t.tokens
-             && ngx_http_martech_collect_tape(worker, t.limits) == NGX_OK);
+        if (!t.tokens
+            || ngx_http_martech_collect_tape(worker, t.limits) != NGX_OK)
+        {
+            break;
+        }
+    }
 
     ngx_memzero(&request->body, sizeof(martech_str_t));
     request->note = t.note;

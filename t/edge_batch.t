@@ -98,6 +98,17 @@ is($response->{json}{errors}[19]{pointer}, '/batch/19/userId',
 is($redis->count(), 0, 'and stores nothing');
 
 
+# ---- more than anybody reads ----
+
+$response = post($port, '/v1/batch',
+    { batch => [ event(0), map { event($_, userId => undef) } 1 .. 150 ] });
+
+is($response->{status}, 200, 'a batch with 150 bad events is taken');
+is(@{ $response->{json}{rejected} }, 100, "the first of them are listed");
+is($response->{json}{unlisted}, 50, 'the others are counted');
+$redis->call('flushall');
+
+
 # ---- limits ----
 
 $response = post($port, '/v1/batch',

@@ -171,7 +171,10 @@ is(all_of($response, 'Vary'), 'Origin', 'caches are told');
 
 is(allowed(from('https://x.a.example', '/list')), 'https://x.a.example',
    'so may one below a domain');
-is(allowed(from('null', '/list')), 'null', 'so may null where it is listed');
+$response = from('null', '/list');
+is(allowed($response), 'null', 'so may null where it is listed');
+is($response->{headers}{'access-control-allow-credentials'}, undef,
+   '... without credentials: any page can make a frame that is null');
 is(events(), 3, 'all of them are stored');
 
 for my $origin ('https://a.example', 'http://shop.example',

@@ -263,7 +263,16 @@ my $nginx = $t->nginx(<<"END");
     martech_redis  %%REDIS%%;
     martech_source website key=KEY key=WRITE_KEY key=G-ABC123 key=shop-web;
 $servers
-    server { listen 127.0.0.1:8081; location / { martech_status prometheus; } }
+    server {
+        listen 127.0.0.1:8081;
+        location / { martech_status prometheus; }
+        location /page {
+            martech_observe on source=website;
+            types { }
+            default_type text/html;
+            return 200 page;
+        }
+    }
 END
 
 ok($nginx, "NGINX takes $number examples");
@@ -291,6 +300,8 @@ for my $dialect (@dialects) {
 
 
 # ---- metrics ----
+
+get($t->port(8081), '/page');
 
 my @metrics = get($t->port(8081), '/')->{body} =~ /^# TYPE martech_(\S+)/mg;
 my %reduced = map { $_ => s/_total$//r } @metrics;

@@ -849,8 +849,8 @@ test_template(void **state)
 
     static const char *const  bad[] = {
         "", "{", "{body", "{nothing}", "{header:}", "{header:X}",
-        "{header:a b}", "a{}", "{body}{body}{body}{body}{body}{body}{body}"
-        "{body}{body}{body}{body}{body}{body}"
+        "{header:a b}", "a{}", ("{body}{body}{body}{body}{body}{body}{body}"
+                                "{body}{body}{body}{body}{body}{body}")
     };
 
     static const char *const  names[] = {
