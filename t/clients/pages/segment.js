@@ -35,8 +35,14 @@ window.session = async ({ order, person }) => {
 };
 
 
-window.queue = (from, count, order) => {
+// Ends when the client holds all of them: before that the last ones are still
+// on their way through its plugins, and a page that is left loses them.
+window.queue = async (from, count, order) => {
+    const all = [];
+
     for (let n = from; n < from + count; n++) {
-        window.analytics.track('Queued', { n, order });
+        all.push(window.analytics.track('Queued', { n, order }));
     }
+
+    await Promise.all(all);
 };
