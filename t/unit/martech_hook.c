@@ -66,6 +66,12 @@ static const test_vector_t  test_vectors[] = {
     { "github", "It's a Secret to Everybody", "", "", "Hello, World!",
       { { "x-hub-signature-256", "sha256=757107ea0eb2509fc211221cce984b8a37570"
           "b6d7586c22c46f4379c8b043e17" } }, 0, NULL },
+    { "github", "It's a Secret to Everybody", "", "", "Hello World!",
+      { { "x-hub-signature-256", "sha256=a4771c39fbe90f317c7824e83ddef3caae9cb"
+          "3d976c214ace1f2937e133263c9" } }, 0, NULL },
+    { "intercom", "It's a Secret to Everybody", "", "", "Hello, World!",
+      { { "x-hub-signature",
+          "sha1=01dc10d0c83e72ed246219cdd91669667fe2ca59" } }, 0, NULL },
     { "slack", "8f742231b10e8888abcd99yyyzzz85a5", "", "",
       "token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamno"
       "w&channel_id=G8PSS9T3V&channel_name=foobar&user_id=U2CERLKJA&user_name="
