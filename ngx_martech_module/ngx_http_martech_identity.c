@@ -187,9 +187,13 @@ ngx_http_martech_identity_headers(ngx_http_request_t *r,
 
     if (mlcf->collect) {
 
-        /* what NGINX has answered by itself is no beacon */
+        /*
+         * What NGINX has answered by itself is no beacon; nor is what brings
+         * no events, and caches may share its answer.
+         */
 
-        return ctx ? ngx_http_martech_identity_beacon(r, mlcf, ctx) : NGX_OK;
+        return (ctx && ctx->endpoint && !ctx->endpoint->silent)
+               ? ngx_http_martech_identity_beacon(r, mlcf, ctx) : NGX_OK;
     }
 
     return ngx_http_martech_identity_page(r)

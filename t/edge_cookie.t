@@ -362,6 +362,26 @@ is($event->{anonymousId}, $id, 'brings the cookie');
 like($h2->{body}, qr/^set-cookie: mtid=$id;/m, 'and renews it');
 
 
+# ---- what brings no events ----
+
+{
+    # without sources any key is one; caches may share this answer
+    my $settings = get($port, '/collect/v1/projects/any/settings',
+                       host => 'www.example.com');
+    my @caching = grep { /^Cache-Control:/i } @{ $settings->{fields} };
+
+    is($settings->{status}, 200, 'settings of a library');
+    is(count($settings), 0, 'they are no beacon: no cookie');
+    is("@caching", 'Cache-Control: public, max-age=300',
+       'and caches may keep them');
+
+    $settings = get($port, '/collect/v1/projects/any/settings',
+                    host => 'www.example.com', headers => ['Sec-GPC' => 1,
+                    Cookie => "mtid=$id"]);
+    is(count($settings), 0, 'nor do they expire one');
+}
+
+
 # ---- configuration ----
 
 my $test = $t->nginx('', run => 0);
