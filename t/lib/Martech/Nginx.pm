@@ -166,6 +166,12 @@ sub take_daemon {
     my $pid = $self->pid_in('nginx.pid') or return;
 
     $self->{process}->wait_end(5);
+
+    # Debian's NGINX says the id before the process has a group of its own, and
+    # the guard of a group that does not exist yet takes it for gone
+    becomes(sub { Martech::Process::leads_group($pid)
+                  || !Martech::Process::lives($pid) }, 5);
+
     $self->{process} = Martech::Process->adopt($pid, name => 'nginx');
     Martech::Process->guard_group($pid);
 }

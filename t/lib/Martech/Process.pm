@@ -150,6 +150,10 @@ sub group {
 sub lives { (stat_of($_[0]) // { lives => 0 })->{lives} }
 
 
+# true if a process group is named after it
+sub leads_group { (stat_of($_[0]) // { group => 0 })->{group} == $_[0] }
+
+
 sub stat_of {
     my ($pid) = @_;
 
