@@ -86,11 +86,28 @@ $(B)/obj/$(1)/%.o: %.c Makefile
 $(B)/obj/$(1)/martech.a: $(patsubst %,$(B)/obj/$(1)/%.o,$(MARTECH) $(PLAIN))
 	rm -f $$@ && ar rcs $$@ $$^
 
-$(B)/obj/$(1)/forwarder.a: $(patsubst %,$(B)/obj/$(1)/%.o,$(FWD))
+$(B)/obj/$(1)/gen/%.o: $(B)/gen/%.c
+	@mkdir -p $$(@D)
+	$$(CC_$(1)) $$(COMMON) $$(CFLAGS_$(1)) -c -o $$@ $$<
+
+$(B)/obj/$(1)/forwarder.a: $(patsubst %,$(B)/obj/$(1)/%.o,$(FWD)) \
+        $(B)/obj/$(1)/gen/fwd_desc_schema_text.o
 	rm -f $$@ && ar rcs $$@ $$^
 endef
 
 $(foreach v,rel asan fuzz,$(eval $(call variant,$(v))))
+
+# The schema of descriptions, as a text in the program
+
+SCHEMA := destinations/destination.schema.json
+
+$(B)/gen/fwd_desc_schema_text.c: $(SCHEMA) Makefile
+	@mkdir -p $(@D)
+	perl -0777 -n \
+	    -e 's/^\s+//mg; s/([\\"])/\\$$1/g; s/\n/\\n"\n"/g;' \
+	    -e 'print qq{#include "fwd_desc.h"\n};' \
+	    -e 'print qq{const char  fwd_desc_schema_text[] =\n"$$_";\n};' \
+	    $< > $@
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 

@@ -35,6 +35,8 @@ typedef enum {
 
 /* Objects that several files know by pointer. */
 typedef struct fwd_batch_s   fwd_batch_t;
+typedef struct fwd_calls_s   fwd_calls_t;
+typedef struct fwd_endpoint_s  fwd_endpoint_t;
 typedef struct fwd_depth_s   fwd_depth_t;
 typedef struct fwd_dest_s    fwd_dest_t;
 typedef struct fwd_engine_s  fwd_engine_t;

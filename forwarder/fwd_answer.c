@@ -20,6 +20,8 @@ typedef struct {
     fwd_outcome_t         outcome;
     unsigned              record:1;      /* allowed for a record */
     unsigned              whole:1;
+    unsigned              singly:1;
+    unsigned              refresh:1;
 } fwd_answer_word_t;
 
 
@@ -32,27 +34,33 @@ static fwd_rc_t fwd_answer_whole(fwd_answer_output_t *out, jv value,
     int status, fwd_error_t *err);
 static fwd_rc_t fwd_answer_records(fwd_answer_output_t *out, jv list,
     uint32_t count, fwd_error_t *err);
+static fwd_rc_t fwd_answer_some(fwd_answer_output_t *out, jv map,
+    uint32_t count, fwd_error_t *err);
 static fwd_rc_t fwd_answer_record(fwd_answer_output_t *out, jv value,
     fwd_verdict_t *verdict, fwd_error_t *err);
 static const fwd_answer_word_t *fwd_answer_word(jv value);
 static void fwd_answer_reason(fwd_answer_output_t *out, jv value,
     fwd_verdict_t *verdict);
+static unsigned fwd_answer_warns(jv value);
+static double fwd_answer_wait_max(jv value);
 static fwd_rc_t fwd_answer_wait(fwd_answer_output_t *out, jv value,
     fwd_error_t *err);
 
 
 static const fwd_answer_word_t  fwd_answer_words[] = {
-    { "ok", FWD_OUTCOME_DELIVERED, 1, 0 },
-    { "duplicate", FWD_OUTCOME_DUPLICATE, 1, 0 },
-    { "drop", FWD_OUTCOME_DROPPED, 1, 0 },
-    { "retry", FWD_OUTCOME_RETRY, 1, 0 },
-    { "throttled", FWD_OUTCOME_THROTTLED, 1, 0 },
-    { "ambiguous", FWD_OUTCOME_AMBIGUOUS, 1, 0 },
-    { "reject", FWD_OUTCOME_REJECTED, 1, 1 },
-    { "split", FWD_OUTCOME_REJECTED, 0, 0 },
-    { "credentials", FWD_OUTCOME_CREDENTIALS, 0, 0 },
-    { "stop", FWD_OUTCOME_STOP, 0, 0 },
-    { NULL, FWD_OUTCOME_RETRY, 0, 0 }
+    { "ok", FWD_OUTCOME_DELIVERED, .record = 1 },
+    { "duplicate", FWD_OUTCOME_DUPLICATE, .record = 1 },
+    { "drop", FWD_OUTCOME_DROPPED, .record = 1 },
+    { "retry", FWD_OUTCOME_RETRY, .record = 1 },
+    { "throttled", FWD_OUTCOME_THROTTLED, .record = 1 },
+    { "ambiguous", FWD_OUTCOME_AMBIGUOUS, .record = 1 },
+    { "reject", FWD_OUTCOME_REJECTED, .record = 1, .whole = 1 },
+    { "split", FWD_OUTCOME_REJECTED, .record = 0 },
+    { "singly", FWD_OUTCOME_REJECTED, .singly = 1 },
+    { "credentials", FWD_OUTCOME_CREDENTIALS, .record = 0 },
+    { "refresh", FWD_OUTCOME_CREDENTIALS, .refresh = 1 },
+    { "stop", FWD_OUTCOME_STOP, .record = 0 },
+    { .word = NULL }
 };
 
 
@@ -79,6 +87,9 @@ fwd_answer_run(fwd_map_t *answer, const fwd_answer_input_t *in,
     out->wait_ms = 0;
     out->whole = 0;
     out->by_status = 0;
+    out->singly = 0;
+    out->refresh = 0;
+    out->warning = 0;
 
     if (fwd_map_first(answer, fwd_answer_input(in), &value) != FWD_OK) {
         return fwd_error(err, "answer.jq ended without an output");
@@ -122,6 +133,8 @@ fwd_answer_input(const fwd_answer_input_t *in)
                           fwd_answer_headers(in->headers));
     input = jv_object_set(input, jv_string("body"), fwd_answer_body(in));
     input = jv_object_set(input, jv_string("count"), jv_number(in->count));
+    input = jv_object_set(input, jv_string("endpoint"),
+                          jv_string(in->endpoint ? in->endpoint : "main"));
 
     return jv_object_set(input, jv_string("attempt"), jv_number(in->attempt));
 }
@@ -233,11 +246,48 @@ fwd_answer_whole(fwd_answer_output_t *out, jv value, int status,
 
         out->all.outcome = row->outcome;
         out->whole = row->whole;
+        out->singly = row->singly;
+        out->refresh = row->refresh;
     }
 
     fwd_answer_reason(out, value, &out->all);
+    out->warning = fwd_answer_warns(value);
 
     return fwd_answer_wait(out, value, err);
+}
+
+
+/* Its text may hold anything: it is counted, not kept. */
+
+static unsigned
+fwd_answer_warns(jv value)
+{
+    jv        text;
+    unsigned  warns;
+
+    text = jv_object_get(jv_copy(value), jv_string("warning"));
+    warns = (jv_get_kind(text) == JV_KIND_STRING);
+    jv_free(text);
+
+    return warns;
+}
+
+
+/* A quota of a day may be used up for the rest of it. */
+
+static double
+fwd_answer_wait_max(jv value)
+{
+    jv      scope;
+    double  max;
+
+    scope = jv_object_get(jv_copy(value), jv_string("scope_wait"));
+    max = (jv_get_kind(scope) == JV_KIND_STRING
+           && strcmp(jv_string_value(scope), "daily") == 0)
+          ? FWD_RETRY_DAILY_MAX_MS : FWD_RETRY_AFTER_MAX_MS;
+    jv_free(scope);
+
+    return max;
 }
 
 
@@ -245,17 +295,18 @@ static fwd_rc_t
 fwd_answer_wait(fwd_answer_output_t *out, jv value, fwd_error_t *err)
 {
     jv        wait;
-    double    seconds;
+    double    seconds, max;
     fwd_rc_t  rc;
 
+    max = fwd_answer_wait_max(value);
     wait = jv_object_get(jv_copy(value), jv_string("retry_after"));
     rc = FWD_OK;
 
     if (jv_is_valid(wait) && jv_get_kind(wait) == JV_KIND_NUMBER) {
         seconds = jv_number_value(wait);
 
-        if (seconds * 1000 >= FWD_RETRY_AFTER_MAX_MS) {
-            out->wait_ms = FWD_RETRY_AFTER_MAX_MS;
+        if (seconds * 1000 >= max) {
+            out->wait_ms = (uint64_t) max;
 
         } else if (seconds * 1000 >= FWD_RETRY_AFTER_MIN_MS) {
             out->wait_ms = (uint64_t) (seconds * 1000);
@@ -282,6 +333,10 @@ fwd_answer_records(fwd_answer_output_t *out, jv list, uint32_t count,
     uint32_t  i;
     fwd_rc_t  rc;
 
+    if (jv_get_kind(list) == JV_KIND_OBJECT) {
+        return fwd_answer_some(out, list, count, err);
+    }
+
     if (jv_get_kind(list) != JV_KIND_ARRAY
         || jv_array_length(jv_copy(list)) != (int) count)
     {
@@ -300,6 +355,59 @@ fwd_answer_records(fwd_answer_output_t *out, jv list, uint32_t count,
         one = jv_array_get(jv_copy(list), (int) i);
         rc = fwd_answer_record(out, one, &out->verdicts[i], err);
         jv_free(one);
+    }
+
+    return rc;
+}
+
+
+/* { "3": { outcome }, "rest": { outcome } }: places from 0 on. */
+
+static fwd_rc_t
+fwd_answer_some(fwd_answer_output_t *out, jv map, uint32_t count,
+    fwd_error_t *err)
+{
+    jv             key, value;
+    int            i;
+    char          *end;
+    uint32_t       n;
+    fwd_rc_t       rc;
+    unsigned long  place;
+    fwd_verdict_t  rest;
+
+    out->verdicts = calloc(count ? count : 1, sizeof(fwd_verdict_t));
+
+    if (out->verdicts == NULL) {
+        return fwd_error(err, "out of memory");
+    }
+
+    value = jv_object_get(jv_copy(map), jv_string("rest"));
+    value = jv_is_valid(value) ? value : jv_null();
+    rc = fwd_answer_record(out, value, &rest, err);
+    jv_free(value);
+
+    for (n = 0; n < count; n++) {
+        out->verdicts[n] = rest;
+    }
+
+    for (i = jv_object_iter(map); jv_object_iter_valid(map, i)
+         && rc == FWD_OK; i = jv_object_iter_next(map, i))
+    {
+        key = jv_object_iter_key(map, i);
+        value = jv_object_iter_value(map, i);
+
+        if (strcmp(jv_string_value(key), "rest") != 0) {
+            place = strtoul(jv_string_value(key), &end, 10);
+
+            rc = (*end == '\0' && end != jv_string_value(key)
+                  && place < count)
+                 ? fwd_answer_record(out, value, &out->verdicts[place], err)
+                 : fwd_error(err, "answer.jq gave records with a name that "
+                             "is no place of the %u that were sent", count);
+        }
+
+        jv_free(key);
+        jv_free(value);
     }
 
     return rc;

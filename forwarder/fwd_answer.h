@@ -5,8 +5,8 @@
  * What an answer means, by the destination's own program answer.jq: vendors
  * say "partly", "wrong key" or "slower" in bodies under a status of 200.
  *
- * Input is { status, headers, body, count, attempt, settings }, and the first
- * output is null (the table of statuses decides) or
+ * Input is { status, headers, body, count, attempt, endpoint, settings }, and
+ * the first output is null (the table of statuses decides) or
  *
  *     { outcome, retry_after, reason, records: [ { outcome, reason } ] }
  *
@@ -33,6 +33,7 @@ typedef struct {
     martech_str_t         body;
     uint32_t              count;         /* records that were sent */
     uint32_t              attempt;
+    const char           *endpoint;      /* name; NULL: there is one only */
     unsigned              cut:1;         /* the body is not all of it */
 } fwd_answer_input_t;
 
@@ -45,6 +46,9 @@ typedef struct {
     uint64_t              wait_ms;       /* 0: not said */
     unsigned              whole:1;       /* REJECTED is not to be split */
     unsigned              by_status:1;   /* the outcome is that of the table */
+    unsigned              singly:1;      /* REJECTED: each record alone */
+    unsigned              refresh:1;     /* CREDENTIALS: but renew them first */
+    unsigned              warning:1;     /* there was something to tell */
 } fwd_answer_output_t;
 
 

@@ -10,14 +10,17 @@
 #include <string.h>
 
 #include "fwd_batch.h"
+#include "fwd_call.h"
 
 
 #define FWD_BATCH_SIZE_MIN     16
 #define FWD_BATCH_REASONS_MAX  (256 * 1024)
 #define FWD_BATCH_HEADERS_MAX  8192
+#define FWD_BATCH_STEER_MAX    (64 * 1024 * 1024)
 
 
 static fwd_rc_t fwd_batch_record(fwd_batch_t *batch, martech_str_t text);
+static void fwd_batch_seal_steer(fwd_batch_t *batch, martech_str_t *text);
 
 
 fwd_batch_t *
@@ -34,6 +37,7 @@ fwd_batch_create(fwd_core_t *core, fwd_dest_t *dest)
     batch->dest = dest;
     batch->refs = 1;
     fwd_buf_init(&batch->mapped, FWD_BATCH_MAPPED_MAX);
+    fwd_buf_init(&batch->steer, FWD_BATCH_STEER_MAX);
     fwd_buf_init(&batch->reasons, FWD_BATCH_REASONS_MAX);
     fwd_buf_init(&batch->exchange.request_headers, FWD_BATCH_HEADERS_MAX);
     fwd_buf_init(&batch->exchange.headers, FWD_BATCH_HEADERS_MAX);
@@ -64,6 +68,9 @@ fwd_batch_free(fwd_batch_t *batch)
     fwd_buf_free(&batch->exchange.answer);
     fwd_buf_free(&batch->reasons);
     fwd_buf_free(&batch->mapped);
+    fwd_buf_free(&batch->steer);
+    fwd_calls_free(batch->calls);
+    free(batch->steers);
     free(batch->verdicts);
     free(batch->records);
     free(batch->record_items);
@@ -165,6 +172,58 @@ fwd_batch_record(fwd_batch_t *batch, martech_str_t text)
 }
 
 
+/* As of records: texts are offsets at first. */
+
+fwd_rc_t
+fwd_batch_steer(fwd_batch_t *batch, const fwd_steer_t *steer)
+{
+    size_t           i;
+    fwd_steer_t     *to, *steers;
+    martech_str_t   *text[4];
+
+    if (batch->steers == NULL || batch->steers_size < batch->records_size) {
+        steers = realloc(batch->steers,
+                         batch->records_size * sizeof(fwd_steer_t));
+        if (steers == NULL) {
+            return FWD_ERROR;
+        }
+
+        batch->steers = steers;
+        batch->steers_size = batch->records_size;
+    }
+
+    to = &batch->steers[batch->records_count - 1];
+    *to = *steer;
+
+    text[0] = &to->group;
+    text[1] = &to->path;
+    text[2] = &to->array;
+    text[3] = &to->merge;
+
+    for (i = 0; i < 4; i++) {
+
+        if (text[i]->len == 0) {
+            continue;
+        }
+
+        fwd_buf_add(&batch->steer, text[i]->data, text[i]->len);
+        text[i]->data = (const unsigned char *) (uintptr_t)
+                        (batch->steer.len - text[i]->len);
+    }
+
+    return batch->steer.failed ? FWD_ERROR : FWD_OK;
+}
+
+
+static void
+fwd_batch_seal_steer(fwd_batch_t *batch, martech_str_t *text)
+{
+    if (text->len != 0) {
+        text->data = batch->steer.data + (uintptr_t) text->data;
+    }
+}
+
+
 void
 fwd_batch_pop(fwd_batch_t *batch)
 {
@@ -203,6 +262,13 @@ fwd_batch_seal(fwd_batch_t *batch)
                                  + (uintptr_t) batch->records[i].data;
     }
 
+    for (i = 0; batch->steers != NULL && i < batch->records_count; i++) {
+        fwd_batch_seal_steer(batch, &batch->steers[i].group);
+        fwd_batch_seal_steer(batch, &batch->steers[i].path);
+        fwd_batch_seal_steer(batch, &batch->steers[i].array);
+        fwd_batch_seal_steer(batch, &batch->steers[i].merge);
+    }
+
     batch->mapped_used = 0;
 }
 
@@ -213,25 +279,41 @@ fwd_batch_reset_records(fwd_batch_t *batch)
     batch->records_count = 0;
     batch->bytes = 0;
     batch->mapped_used = 0;
+    batch->filled = 0;
     fwd_buf_reset(&batch->mapped);
+    fwd_buf_reset(&batch->steer);
+
+    free(batch->steers);
+    batch->steers = NULL;
+    fwd_calls_free(batch->calls);
+    batch->calls = NULL;
+}
+
+
+void
+fwd_batch_reset_call(fwd_batch_t *batch)
+{
+    batch->outcome = FWD_OUTCOME_RETRY;
+    batch->status = 0;
+    batch->wait_ms = 0;
+    batch->decided = 0;
+    batch->whole = 0;
+    batch->answer_error = 0;
+    batch->connect_failed = 0;
+    batch->singly = 0;
+
+    free(batch->verdicts);
+    batch->verdicts = NULL;
+    memset(&batch->said, 0, sizeof(batch->said));
 }
 
 
 void
 fwd_batch_reset_outcome(fwd_batch_t *batch)
 {
-    batch->outcome = FWD_OUTCOME_RETRY;
-    batch->status = 0;
-    batch->wait_ms = 0;
-    batch->reason[0] = '\0';
-    batch->decided = 0;
-    batch->whole = 0;
-    batch->answer_error = 0;
-    batch->connect_failed = 0;
+    fwd_batch_reset_call(batch);
 
-    free(batch->verdicts);
-    batch->verdicts = NULL;
-    memset(&batch->said, 0, sizeof(batch->said));
+    batch->reason[0] = '\0';
     fwd_buf_reset(&batch->reasons);
 
     fwd_buf_reset(&batch->exchange.request_headers);

@@ -32,8 +32,21 @@ typedef struct {
     fwd_buf_t             answer;        /* its beginning */
     uint32_t              part;          /* the record, if each is a request
                                             of its own */
+    fwd_buf_t             url;           /* of a call; may hold secrets */
+    int                   status;        /* of a call */
     unsigned              requested:1;   /* a request was made */
 } fwd_exchange_t;
+
+
+/* How a record is to be sent (fwd_record.h); slices of batch->steer. */
+typedef struct {
+    uint32_t              endpoint;      /* index */
+    martech_str_t         group;
+    martech_str_t         path;
+    martech_str_t         array;
+    martech_str_t         merge;
+    unsigned              alone:1;
+} fwd_steer_t;
 
 
 struct fwd_batch_s {
@@ -57,6 +70,12 @@ struct fwd_batch_s {
     fwd_buf_t             mapped;        /* what a map has made */
     unsigned              mapped_used:1; /* records are offsets into mapped
                                             until fwd_batch_seal() */
+    fwd_steer_t          *steers;        /* of the records; NULL: nothing was
+                                            said of them */
+    uint32_t              steers_size;
+    fwd_buf_t             steer;         /* their texts; offsets, likewise */
+    fwd_calls_t          *calls;         /* fwd_call.h; NULL: it is a request
+                                            as it is */
 
     uint64_t              started_us;    /* monotonic */
     uint32_t              attempt;       /* highest of the items, from 1 */
@@ -79,6 +98,9 @@ struct fwd_batch_s {
                                             be split */
     unsigned              answer_error:1;    /* answer.jq failed */
     unsigned              connect_failed:1;  /* no connection came about */
+    unsigned              singly:1;      /* REJECTED means: each record alone */
+    unsigned              filled:1;      /* it has its records already: it
+                                            grew, or waits for tokens */
 
     /* of the gate */
     fwd_limit_ticket_t    ticket;        /* tokens of this attempt */
@@ -97,6 +119,9 @@ fwd_batch_t *fwd_batch_ref(fwd_batch_t *batch);
 /* Forgets what came of an attempt; the next one begins. */
 void fwd_batch_reset_outcome(fwd_batch_t *batch);
 
+/* The same of one call; what was said of the others stays. */
+void fwd_batch_reset_call(fwd_batch_t *batch);
+
 /* The records of an item: index of the first, and their number. */
 uint32_t fwd_batch_records(const fwd_batch_t *batch, uint32_t item,
     uint32_t *count);
@@ -111,6 +136,10 @@ fwd_rc_t fwd_batch_add(fwd_batch_t *batch, fwd_item_t *item) FWD_MUST_CHECK;
 fwd_rc_t fwd_batch_add_slice(fwd_batch_t *batch, martech_str_t text)
     FWD_MUST_CHECK;
 fwd_rc_t fwd_batch_add_copy(fwd_batch_t *batch, const void *data, size_t len)
+    FWD_MUST_CHECK;
+
+/* Says how the last record is to be sent. */
+fwd_rc_t fwd_batch_steer(fwd_batch_t *batch, const fwd_steer_t *steer)
     FWD_MUST_CHECK;
 
 /* Takes the last item out again, with its records. */

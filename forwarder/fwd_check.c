@@ -44,7 +44,7 @@ fwd_check_run(const char *file)
     fwd_config_t  conf;
     fwd_report_t  report;
 
-    rc = fwd_check_load(&conf, sha, file, &report);
+    rc = fwd_check_load(&conf, sha, file, NULL, &report);
 
     (void) clearenv();
 
@@ -67,13 +67,13 @@ fwd_check_run(const char *file)
 
 fwd_rc_t
 fwd_check_load(fwd_config_t *conf, char *sha, const char *file,
-    fwd_report_t *report)
+    const char *known, fwd_report_t *report)
 {
     fwd_rc_t  rc;
 
     memset(report, 0, sizeof(fwd_report_t));
 
-    rc = fwd_config_load(conf, file, report);
+    rc = fwd_config_load_known(conf, file, known, report);
     (void) snprintf(sha, FWD_CHECK_SHA_MAX, "%s", conf->digest);
 
     /* the pool has moved with the configuration */

@@ -27,10 +27,10 @@ int fwd_check_run(const char *file);
 
 /*
  * Reads the file and all it names, but does not compile; sha (of
- * FWD_CHECK_SHA_MAX) is that of the file.  As fwd_config_load().
+ * FWD_CHECK_SHA_MAX) is that of the file.  As fwd_config_load_known().
  */
 fwd_rc_t fwd_check_load(fwd_config_t *conf, char *sha, const char *file,
-    fwd_report_t *report) FWD_MUST_CHECK;
+    const char *known, fwd_report_t *report) FWD_MUST_CHECK;
 
 /* One line each, on stderr. */
 void fwd_check_print(const fwd_report_t *report);

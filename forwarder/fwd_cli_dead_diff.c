@@ -39,6 +39,7 @@ typedef struct {
 static json_t *fwd_diff_now(fwd_dead_maps_t *maps,
     const fwd_letter_t *letter, const fwd_dest_conf_t *dest,
     fwd_error_t *err);
+static fwd_rc_t fwd_diff_mapped(void *data, const fwd_record_t *record);
 static fwd_rc_t fwd_diff_record(void *data, const char *text, size_t len);
 static json_t *fwd_diff_was(const fwd_letter_t *letter);
 static json_t *fwd_diff_lines(const char *text);
@@ -178,7 +179,7 @@ fwd_diff_now(fwd_dead_maps_t *maps, const fwd_letter_t *letter,
         if (rc == FWD_OK) {
             /* nobody looks for the person here, so there is none */
             rc = fwd_map_run(maps->maps[i], event, NULL,
-                             fwd_letter_at(letter), fwd_diff_record, list,
+                             fwd_letter_at(letter), fwd_diff_mapped, list,
                              err);
         }
     }
@@ -189,6 +190,14 @@ fwd_diff_now(fwd_dead_maps_t *maps, const fwd_letter_t *letter,
     }
 
     return list;
+}
+
+
+static fwd_rc_t
+fwd_diff_mapped(void *data, const fwd_record_t *record)
+{
+    return fwd_diff_record(data, (const char *) record->text.data,
+                           record->text.len);
 }
 
 

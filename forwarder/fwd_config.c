@@ -15,6 +15,7 @@
 #include "fwd_answer.h"
 #include "fwd_config_private.h"
 #include "fwd_map.h"
+#include "fwd_vault.h"
 
 
 #define FWD_CONFIG_LEASE_LOW  2000       /* ms; four heart-beats */
@@ -28,12 +29,14 @@ typedef struct {
     yaml_node_t          *log;
     yaml_node_t          *dedup;
     yaml_node_t          *map;
+    yaml_node_t          *vault;
     yaml_node_t          *destinations;
     fwd_config_t          conf;
 } fwd_config_raw_t;
 
 
-static void fwd_config_read(fwd_yaml_t *y, fwd_config_raw_t *raw);
+static void fwd_config_read(fwd_yaml_t *y, fwd_config_raw_t *raw,
+    const char *known);
 static void fwd_config_map(fwd_yaml_t *y, fwd_config_t *conf);
 static void fwd_config_loops(fwd_yaml_t *y, const fwd_config_t *conf);
 static void fwd_config_owner(fwd_yaml_t *y, fwd_config_t *conf);
@@ -82,6 +85,19 @@ static const fwd_field_t  fwd_config_fields[] = {
     { .name = "shutdown_timeout", .kind = FWD_FIELD_TIME, .dflt = "10s",
       .offset = offsetof(fwd_config_raw_t, conf.shutdown_timeout_ms),
       .min = "0", .max = "10m" },
+    { .name = "vault", .kind = FWD_FIELD_NODE,
+      .offset = offsetof(fwd_config_raw_t, vault) },
+    { .name = "credentials_key", .kind = FWD_FIELD_STRING,
+      .offset = offsetof(fwd_config_raw_t, conf.credentials_key) },
+    { .name = "proxy", .kind = FWD_FIELD_STRING,
+      .offset = offsetof(fwd_config_raw_t, conf.proxy),
+      .min = "1", .max = "1024" },
+    { .name = "proxy_login", .kind = FWD_FIELD_STRING,
+      .offset = offsetof(fwd_config_raw_t, conf.proxy_login) },
+    { .name = "allow_private", .kind = FWD_FIELD_LIST,
+      .offset = offsetof(fwd_config_raw_t, conf.allow_private),
+      .min = "1", .max = "64", .valid = fwd_safe_net_valid,
+      .allowed = FWD_CONFIG_NET },
     { .name = "destinations", .kind = FWD_FIELD_NODE, .required = 1,
       .offset = offsetof(fwd_config_raw_t, destinations) },
     { .name = NULL }
@@ -148,6 +164,14 @@ static const fwd_field_t  fwd_config_map_fields[] = {
 fwd_rc_t
 fwd_config_load(fwd_config_t *conf, const char *file, fwd_report_t *report)
 {
+    return fwd_config_load_known(conf, file, NULL, report);
+}
+
+
+fwd_rc_t
+fwd_config_load_known(fwd_config_t *conf, const char *file,
+    const char *known, fwd_report_t *report)
+{
     fwd_yaml_t        y;
     fwd_config_raw_t  raw;
 
@@ -165,7 +189,8 @@ fwd_config_load(fwd_config_t *conf, const char *file, fwd_report_t *report)
 
     raw.conf.file = file;
     fwd_digest_file(raw.conf.digest, file);
-    fwd_config_read(&y, &raw);
+    y.secrets = &raw.conf.secrets;
+    fwd_config_read(&y, &raw, known);
 
     fwd_yaml_close(&y);
 
@@ -185,7 +210,7 @@ fwd_config_free(fwd_config_t *conf)
 
 
 static void
-fwd_config_read(fwd_yaml_t *y, fwd_config_raw_t *raw)
+fwd_config_read(fwd_yaml_t *y, fwd_config_raw_t *raw, const char *known)
 {
     size_t         i;
     fwd_config_t  *conf;
@@ -206,6 +231,11 @@ fwd_config_read(fwd_yaml_t *y, fwd_config_raw_t *raw)
         { "dedup", raw->dedup, fwd_config_dedup_fields },
         { "map", raw->map, fwd_config_map_fields }
     };
+
+    /* others may have their secrets there */
+
+    fwd_vault_config(y, raw->vault, known);
+    fwd_config_outbound(y, conf);
 
     if (raw->redis != NULL) {
         fwd_config_redis(y, conf, raw->redis);

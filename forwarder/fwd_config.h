@@ -15,6 +15,8 @@
 #include "fwd_digest.h"
 #include "fwd_log.h"
 #include "fwd_pool.h"
+#include "fwd_safe.h"
+#include "fwd_secret.h"
 #include "fwd_sign.h"
 #include "fwd_yaml.h"
 
@@ -22,14 +24,24 @@
 typedef enum {
     FWD_METHOD_POST = 0,
     FWD_METHOD_PUT,
-    FWD_METHOD_PATCH
+    FWD_METHOD_PATCH,
+    FWD_METHOD_GET,
+    FWD_METHOD_DELETE
 } fwd_method_t;
+
+
+typedef enum {
+    FWD_COMPRESS_NONE = 0,
+    FWD_COMPRESS_GZIP
+} fwd_compress_t;
 
 
 typedef enum {
     FWD_FRAMING_OBJECT = 0,       /* one record a request */
     FWD_FRAMING_ARRAY,            /* a JSON array of records */
-    FWD_FRAMING_NDJSON            /* a record a line */
+    FWD_FRAMING_NDJSON,           /* a record a line */
+    FWD_FRAMING_FORM,             /* fields of a form, by a template */
+    FWD_FRAMING_BODY              /* JSON by a template */
 } fwd_framing_t;
 
 
@@ -51,6 +63,10 @@ typedef struct {
     uint64_t              method;
     uint64_t              framing;
     fwd_sign_key_t        key;           /* len 0: requests are not signed */
+    fwd_endpoint_t       *endpoints;     /* fwd_endpoint.h; NULL: a batch is a
+                                            request by what stands above */
+    size_t                endpoints_count;
+    fwd_safe_t            safe;          /* where it may go */
 } fwd_http_target_t;
 
 
@@ -84,7 +100,12 @@ typedef struct {
     const char           *use;           /* folder of the description */
     size_t                line;          /* in the configuration */
     const fwd_desc_t     *desc;
-    const char          **values;        /* of desc->settings, or NULL */
+    const char          **values;        /* of desc->settings, or NULL; lists
+                                            joined by commas */
+    fwd_words_t          *lists;         /* of those that are lists */
+    const char           *environment;   /* "production", ...: "{env}" */
+    fwd_words_t           allow_private; /* networks that are not public */
+    const char           *credentials_key;  /* of the configuration; NULL */
     fwd_limits_t          limits;
     fwd_wanted_conf_t     wanted;
     fwd_policy_conf_t     policy;
@@ -92,6 +113,8 @@ typedef struct {
     fwd_file_target_t     file;
 
     yaml_node_t          *settings_node; /* while reading only */
+    unsigned              plain_secrets:1;  /* likewise: secrets are values,
+                                            not references */
 } fwd_dest_conf_t;
 
 
@@ -120,6 +143,14 @@ typedef struct {
     fwd_pool_t            pool;
     const char           *file;
     char                  digest[FWD_DIGEST_MAX];  /* of the file's text */
+
+    fwd_secrets_t         secrets;       /* where they came from */
+    const char           *credentials_key;  /* of tokens in Redis, 32 bytes as
+                                            hex; NULL: none */
+    const char           *proxy;         /* URL; NULL: none */
+    const char           *proxy_login;   /* NULL: none */
+    fwd_words_t           allow_private; /* networks, of destinations that do
+                                            not say */
 
     fwd_redis_conf_t      redis;
     const char           *prefix;
@@ -150,6 +181,14 @@ typedef struct {
  */
 fwd_rc_t fwd_config_load(fwd_config_t *conf, const char *file,
     fwd_report_t *report) FWD_MUST_CHECK;
+
+/*
+ * The same, with what the keeper of secrets (fwd_keeper.h) said last: then
+ * Vault is not asked if that has all.
+ */
+fwd_rc_t fwd_config_load_known(fwd_config_t *conf, const char *file,
+    const char *known, fwd_report_t *report) FWD_MUST_CHECK;
+
 void fwd_config_free(fwd_config_t *conf);
 
 /*
@@ -158,6 +197,8 @@ void fwd_config_free(fwd_config_t *conf);
  */
 fwd_rc_t fwd_config_programs(const fwd_config_t *conf, fwd_report_t *report)
     FWD_MUST_CHECK;
+
+extern const char *const  fwd_environments[];
 
 /* 1 if a name has 1 to FWD_NAME_MAX of [a-z0-9_-]. */
 int fwd_config_name_valid(const char *name);

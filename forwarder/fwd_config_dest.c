@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "fwd_config_private.h"
+#include "fwd_core.h"
 #include "fwd_target.h"
 
 
@@ -29,6 +30,7 @@ static void fwd_config_use_unknown(fwd_yaml_t *y, const fwd_config_t *conf,
     const char *path, const char *use);
 static const char **fwd_config_folders(fwd_yaml_t *y, const char *path);
 static int fwd_config_folder(const struct dirent *entry);
+static int fwd_config_environment_valid(const char *text);
 
 
 static const char *const  fwd_config_modes[] = {
@@ -48,6 +50,14 @@ static const fwd_field_t  fwd_config_dest_fields[] = {
       .allowed = "the name of a folder of destinations_path" },
     { .name = "settings", .kind = FWD_FIELD_NODE,
       .offset = offsetof(fwd_dest_conf_t, settings_node) },
+    { .name = "environment", .kind = FWD_FIELD_STRING, .dflt = "production",
+      .offset = offsetof(fwd_dest_conf_t, environment),
+      .valid = fwd_config_environment_valid,
+      .allowed = "production, staging or sandbox" },
+    { .name = "allow_private", .kind = FWD_FIELD_LIST,
+      .offset = offsetof(fwd_dest_conf_t, allow_private),
+      .min = "1", .max = "64", .valid = fwd_safe_net_valid,
+      .allowed = FWD_CONFIG_NET },
 
     /* which events */
     { .name = "enabled", .kind = FWD_FIELD_BOOL, .dflt = "true",
@@ -137,7 +147,23 @@ fwd_config_dests(fwd_yaml_t *y, fwd_config_t *conf, yaml_node_t *map)
         fwd_config_dest_alone(y, conf, dest);
     }
 
+    fwd_secret_mixing(y);
     fwd_config_relations(y, conf);
+}
+
+
+static int
+fwd_config_environment_valid(const char *text)
+{
+    const char *const  *word;
+
+    for (word = fwd_environments; *word != NULL; word++) {
+        if (strcmp(*word, text) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -210,8 +236,25 @@ fwd_config_dest(fwd_yaml_t *y, const fwd_config_t *conf,
     fwd_policy_read(y, path, &dest->policy);
     fwd_config_wanted(y, path, &dest->wanted);
 
+    if (dest->allow_private.count == 0) {
+        dest->allow_private = conf->allow_private;
+    }
+
+    dest->credentials_key = conf->credentials_key;
+    dest->http.safe.proxy = conf->proxy;
+    dest->http.safe.proxy_login = conf->proxy_login;
+
     if (dest->desc != NULL) {
         fwd_target_build(y, dest);
+    }
+
+    if (dest->desc != NULL && dest->desc->auth.kind != NULL
+        && strcmp(dest->desc->auth.kind, "oauth2") == 0
+        && conf->credentials_key == NULL)
+    {
+        fwd_report(y->report, y->file, dest->line, "destination \"%s\" keeps "
+                   "its tokens in Redis, encrypted: \"credentials_key\" is "
+                   "missing, needed is a secret of 64 hex digits", dest->name);
     }
 
     if (y->report->count == errors) {
@@ -258,6 +301,8 @@ fwd_config_use(fwd_yaml_t *y, const fwd_config_t *conf, const char *path)
                    "of its folder", path, use);
         return NULL;
     }
+
+    fwd_desc_sunset(desc, fwd_wall_ms(), y->report);
 
     return desc;
 }

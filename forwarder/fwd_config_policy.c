@@ -66,6 +66,9 @@ static const fwd_field_t  fwd_rate_fields[] = {
     { .name = "unit", .kind = FWD_FIELD_WORD, .dflt = "events",
       .offset = offsetof(fwd_policy_rate_t, rate.unit),
       .words = fwd_rate_units },
+    { .name = "endpoint", .kind = FWD_FIELD_STRING,
+      .offset = offsetof(fwd_policy_rate_t, rate.endpoint),
+      .min = "1", .max = "32" },
     { .name = NULL }
 };
 

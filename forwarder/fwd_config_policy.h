@@ -30,6 +30,7 @@ typedef struct {
     uint64_t              count;
     uint64_t              unit;          /* fwd_rate_unit_t */
     uint64_t              window_ms;
+    const char           *endpoint;      /* only calls of this one; NULL: all */
 } fwd_rate_conf_t;
 
 
@@ -54,7 +55,8 @@ typedef enum {
 typedef enum {
     FWD_AMBIGUOUS_RETRY = 0,      /* perhaps twice */
     FWD_AMBIGUOUS_DEAD,           /* a person decides */
-    FWD_AMBIGUOUS_DONE            /* perhaps never */
+    FWD_AMBIGUOUS_DONE,           /* perhaps never */
+    FWD_AMBIGUOUS_NOT_SAID        /* of an endpoint: as of all */
 } fwd_ambiguous_t;
 
 

@@ -13,8 +13,15 @@
 #include "fwd_config.h"
 
 
+#define FWD_CONFIG_NET  "a network such as 10.1.0.0/16, or an address"
 #define FWD_CONFIG_ENDPOINT  "unix:/PATH, HOST:PORT or [IPV6]:PORT"
 
+
+/*
+ * Keys that concern secrets and the way out: credentials_key, proxy,
+ * proxy_login; values are references, or the URL.
+ */
+void fwd_config_outbound(fwd_yaml_t *y, fwd_config_t *conf);
 
 /* Section redis. */
 void fwd_config_redis(fwd_yaml_t *y, fwd_config_t *conf, yaml_node_t *node);

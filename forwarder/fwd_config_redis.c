@@ -208,7 +208,7 @@ fwd_config_redis_secret(fwd_yaml_t *y, const char *path,
     fwd_error_t  err;
 
     if (reference != NULL
-        && fwd_secret_read(out, reference, y->pool, &err) != FWD_OK)
+        && fwd_secret_read(out, reference, y->secrets, y->pool, &err) != FWD_OK)
     {
         fwd_report(y->report, y->file, fwd_yaml_at(y, path), "\"%s\" %s",
                    path, err.text);

@@ -53,6 +53,8 @@ typedef struct {
 
 typedef struct {
     uv_loop_t            *loop;
+    fwd_engine_t         *engine;        /* of this loop; NULL: there is none
+                                            (a command) */
     fwd_log_t            *log;
     fwd_link_t            posted;
     uv_prepare_t          prepare;       /* runs what was posted */

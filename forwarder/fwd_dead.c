@@ -10,10 +10,13 @@
 
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <jv.h>
 
+#include "fwd_call.h"
+#include "fwd_core.h"
 #include "fwd_dead.h"
 #include "fwd_mask.h"
 
@@ -30,6 +33,9 @@ typedef struct {
 
 static fwd_outcome_t fwd_dead_class(const fwd_item_t *item);
 static void fwd_dead_add(fwd_args_t *args, fwd_buf_t *part);
+static const fwd_call_t *fwd_dead_call_of(const fwd_batch_t *batch,
+    uint32_t index);
+static void fwd_dead_masked_url(jv *request, const char *url);
 static void fwd_dead_dump(fwd_buf_t *out, jv value);
 static jv fwd_dead_set(jv object, const char *name, const void *data,
     size_t len);
@@ -42,7 +48,9 @@ static void fwd_dead_body(fwd_buf_t *out, const fwd_batch_t *batch,
 static const char *const  fwd_dead_methods[] = {
     [FWD_METHOD_POST] = "POST",
     [FWD_METHOD_PUT] = "PUT",
-    [FWD_METHOD_PATCH] = "PATCH"
+    [FWD_METHOD_PATCH] = "PATCH",
+    [FWD_METHOD_GET] = "GET",
+    [FWD_METHOD_DELETE] = "DELETE"
 };
 
 
@@ -53,6 +61,8 @@ static const fwd_dead_hint_t  fwd_dead_hints[] = {
       "with the present map" },
     { "map_killed", "map.jq took too much time or memory on this event; "
       "correct it, then replay with the present map" },
+    { "record_too_large", "the record is larger than the receiver takes; "
+      "make the map give less, then replay with the present map" },
     { "missing", "the event was not in the stream any more; nothing is left "
       "to replay" },
     { "ambiguous", "the request was sent, its answer never came: ask the "
@@ -88,7 +98,11 @@ fwd_dead_args(fwd_args_t *args, const fwd_item_t *item, uint64_t now_ms)
     fwd_dead_history(&part, item->tries);
     fwd_dead_add(args, &part);
 
-    if (item->letter != NULL) {
+    if (item->letter != NULL && item->letter->calls != NULL) {
+        fwd_dead_call(&part, item->letter, item->dest->conf,
+                      item->letter_index);
+
+    } else if (item->letter != NULL) {
         fwd_dead_request(&part, item->letter, &item->dest->conf->http,
                          item->letter_index);
     }
@@ -256,6 +270,133 @@ fwd_dead_request(fwd_buf_t *out, const fwd_batch_t *batch,
 }
 
 
+/* The call whose record of the event came off worst; NULL: none was kept. */
+
+static const fwd_call_t *
+fwd_dead_call_of(const fwd_batch_t *batch, uint32_t index)
+{
+    uint32_t           i, first, count, worst;
+    const fwd_calls_t  *calls;
+
+    calls = batch->calls;
+    first = fwd_batch_records(batch, index, &count);
+    worst = first;
+
+    for (i = first + 1; batch->verdicts != NULL && i < first + count; i++) {
+        if (fwd_outcome_worst(batch->verdicts[worst].outcome,
+                              batch->verdicts[i].outcome)
+            != batch->verdicts[worst].outcome)
+        {
+            worst = i;
+        }
+    }
+
+    return (count != 0 && calls->list[calls->call_of[worst]].exchange != NULL)
+           ? &calls->list[calls->call_of[worst]] : NULL;
+}
+
+
+/* A call, with the records of this event alone in its body. */
+
+void
+fwd_dead_call(fwd_buf_t *out, const fwd_batch_t *batch,
+    const fwd_dest_conf_t *conf, uint32_t index)
+{
+    jv                 request;
+    uint32_t           i, n, first, count;
+    fwd_buf_t          text;
+    const char        *missing;
+    fwd_scope_t        scope;
+    martech_str_t     *texts;
+    const fwd_call_t  *call;
+
+    call = fwd_dead_call_of(batch, index);
+
+    if (call == NULL) {
+        return;
+    }
+
+    first = fwd_batch_records(batch, index, &count);
+    texts = calloc(count, sizeof(martech_str_t));
+    n = 0;
+
+    for (i = first; texts != NULL && i < first + count; i++) {
+        if (&batch->calls->list[batch->calls->call_of[i]] == call) {
+            texts[n++] = batch->calls->texts[call->first
+                                             + batch->calls->text_of[i]];
+        }
+    }
+
+    memset(&scope, 0, sizeof(scope));
+    scope.conf = conf;
+    scope.texts = texts;
+    scope.count = n;
+    scope.show = 1;
+    scope.id = "";
+    scope.now_ms = fwd_wall_ms();
+    scope.group = call->group.len
+                  ? jv_parse_sized((const char *) call->group.data,
+                                   (int) call->group.len)
+                  : jv_invalid();
+    scope.path = jv_invalid();
+
+    fwd_buf_init(&text, FWD_CALL_URL_MAX);
+    fwd_buf_add(&text, call->exchange->url.data, call->exchange->url.len);
+    fwd_call_mask(&text, conf);
+    missing = fwd_buf_string(&text);
+
+    request = jv_object_set(jv_object(), jv_string("method"),
+                            jv_string(fwd_call_method(
+                                                  call->endpoint->method)));
+    request = jv_object_set(request, jv_string("endpoint"),
+                            jv_string(call->endpoint->name));
+
+    fwd_dead_masked_url(&request, missing ? missing : "");
+    fwd_buf_free(&text);
+
+    fwd_buf_init(&text, FWD_CALL_HEADER_MAX);
+    fwd_buf_add(&text, call->exchange->request_headers.data,
+                call->exchange->request_headers.len);
+    fwd_call_mask(&text, conf);
+    request = jv_object_set(request, jv_string("headers"),
+                            fwd_dead_lines(jv_object(), &text));
+    fwd_buf_free(&text);
+
+    fwd_buf_init(&text, FWD_CALL_BODY_MAX);
+
+    if (fwd_call_body(&text, call->endpoint, &scope, &missing) != FWD_OK) {
+        fwd_buf_reset(&text);
+    }
+
+    fwd_call_mask(&text, conf);
+
+    if (text.len > FWD_DEAD_BODY_MAX) {
+        text.len = FWD_DEAD_BODY_MAX;
+        request = jv_object_set(request, jv_string("cut"), jv_true());
+    }
+
+    request = fwd_dead_set(request, "body", text.data, text.len);
+
+    fwd_dead_dump(out, request);
+    fwd_buf_free(&text);
+    jv_free(scope.group);
+    jv_free(scope.path);
+    free(texts);
+}
+
+
+static void
+fwd_dead_masked_url(jv *request, const char *url)
+{
+    fwd_buf_t  text;
+
+    fwd_buf_init(&text, 2 * FWD_CALL_URL_MAX);
+    fwd_mask_url(&text, url);
+    *request = fwd_dead_set(*request, "url", text.data, text.len);
+    fwd_buf_free(&text);
+}
+
+
 static jv
 fwd_dead_header(jv headers, const char *line, size_t len)
 {
@@ -353,16 +494,25 @@ fwd_dead_answer(fwd_buf_t *out, const fwd_batch_t *batch, uint32_t index)
     jv                     answer;
     uint32_t               i, first, count;
     const fwd_verdict_t   *said;
+    int                    status;
+    const fwd_call_t      *call;
     const fwd_exchange_t  *exchange;
 
     exchange = &batch->exchange;
+    status = batch->status;
 
-    if (!exchange->requested || batch->status == 0) {
+    if (batch->calls != NULL) {
+        call = fwd_dead_call_of(batch, index);
+        exchange = (call != NULL) ? call->exchange : exchange;
+        status = (call != NULL) ? call->exchange->status : 0;
+    }
+
+    if (!exchange->requested || status == 0) {
         return;
     }
 
     answer = jv_object_set(jv_object(), jv_string("status"),
-                           jv_number(batch->status));
+                           jv_number(status));
     answer = jv_object_set(answer, jv_string("headers"),
                            fwd_dead_lines(jv_object(), &exchange->headers));
     answer = fwd_dead_set(answer, "body", exchange->answer.data,

@@ -27,6 +27,10 @@ void fwd_dead_args(fwd_args_t *args, const fwd_item_t *item, uint64_t now_ms);
 /* About how many bytes that will be. */
 size_t fwd_dead_size(const fwd_item_t *item);
 
+/* The same of an event in a batch of calls: the call that it failed in. */
+void fwd_dead_call(fwd_buf_t *out, const fwd_batch_t *batch,
+    const fwd_dest_conf_t *conf, uint32_t index);
+
 /*
  * Parts of it, JSON; empty if nothing was sent or answered.  The buffer is
  * appended to.

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../martech/martech_regex.h"
+
 #include "fwd_config.h"
 #include "fwd_desc.h"
 
@@ -22,16 +24,18 @@
 
 static fwd_rc_t fwd_desc_program(const char **out, const char *file,
     fwd_report_t *report, fwd_pool_t *pool);
+static int fwd_desc_steers(const char *map);
 static void fwd_desc_settings(fwd_yaml_t *y, fwd_desc_t *desc);
+static void fwd_desc_pattern(fwd_yaml_t *y, const char *path,
+    const fwd_setting_t *setting);
 static void fwd_desc_http(fwd_yaml_t *y, fwd_desc_t *desc);
 static void fwd_desc_file(fwd_yaml_t *y, fwd_desc_t *desc);
 
 
 static const char *const  fwd_desc_kinds[] = { "file", "http", NULL };
 
-static const char *const  fwd_desc_methods[] = {
-    "POST", "PUT", "PATCH", NULL
-};
+/* As fwd_omit_t. */
+static const char *const  fwd_desc_omits[] = { "none", "null", "empty", NULL };
 
 const char *const  fwd_desc_types[] = {
     "string", "url", "path", "number", "boolean", "size", "time", NULL
@@ -53,46 +57,32 @@ static const fwd_field_t  fwd_desc_fields[] = {
       .offset = offsetof(fwd_desc_t, http_node) },
     { .name = "file", .kind = FWD_FIELD_NODE,
       .offset = offsetof(fwd_desc_t, file_node) },
+    { .name = "endpoints", .kind = FWD_FIELD_NODE,
+      .offset = offsetof(fwd_desc_t, endpoints_node) },
+    { .name = "auth", .kind = FWD_FIELD_NODE,
+      .offset = offsetof(fwd_desc_t, auth_node) },
+    { .name = "regions", .kind = FWD_FIELD_NODE,
+      .offset = offsetof(fwd_desc_t, regions_node) },
+    { .name = "hosts", .kind = FWD_FIELD_LIST,
+      .offset = offsetof(fwd_desc_t, hosts), .min = "1", .max = "64",
+      .valid = fwd_safe_pattern_valid,
+      .allowed = "a host such as api.example.com or *.example.com" },
+    { .name = "answer_headers", .kind = FWD_FIELD_LIST,
+      .offset = offsetof(fwd_desc_t, answer_headers),
+      .min = "1", .max = "16" },
+    { .name = "version", .kind = FWD_FIELD_NODE,
+      .offset = offsetof(fwd_desc_t, version_node) },
+    { .name = "dedup", .kind = FWD_FIELD_NODE,
+      .offset = offsetof(fwd_desc_t, dedup_node) },
+    { .name = "omit", .kind = FWD_FIELD_WORD, .dflt = "none",
+      .offset = offsetof(fwd_desc_t, omit), .words = fwd_desc_omits },
+    { .name = "sequence", .kind = FWD_FIELD_NODE,
+      .offset = offsetof(fwd_desc_t, sequence_node) },
     FWD_LIMITS_FIELDS(fwd_desc_t, limits),
     FWD_POLICY_FIELDS(fwd_desc_t, policy),
     { .name = "consent", .kind = FWD_FIELD_LIST,
       .offset = offsetof(fwd_desc_t, consent),
       .min = "1", .max = "5", .words = fwd_policy_purposes },
-    { .name = NULL }
-};
-
-
-static const fwd_field_t  fwd_desc_http_fields[] = {
-    { .name = "url", .kind = FWD_FIELD_STRING, .required = 1,
-      .offset = offsetof(fwd_desc_http_t, url), .min = "1", .max = "2048" },
-    { .name = "method", .kind = FWD_FIELD_WORD, .dflt = "POST",
-      .offset = offsetof(fwd_desc_http_t, method),
-      .words = fwd_desc_methods },
-    { .name = "content_type", .kind = FWD_FIELD_STRING,
-      .dflt = "application/json",
-      .offset = offsetof(fwd_desc_http_t, content_type),
-      .min = "1", .max = "256" },
-    { .name = "framing", .kind = FWD_FIELD_STRING, .dflt = "object",
-      .offset = offsetof(fwd_desc_http_t, framing),
-      .min = "1", .max = "64" },
-    { .name = "idempotency_header", .kind = FWD_FIELD_STRING,
-      .offset = offsetof(fwd_desc_http_t, idempotency_header),
-      .min = "1", .max = "64" },
-    { .name = "headers", .kind = FWD_FIELD_NODE,
-      .offset = offsetof(fwd_desc_http_t, headers_node) },
-    { .name = "signature", .kind = FWD_FIELD_NODE,
-      .offset = offsetof(fwd_desc_http_t, signature_node) },
-    { .name = NULL }
-};
-
-
-static const fwd_field_t  fwd_desc_signature_fields[] = {
-    { .name = "scheme", .kind = FWD_FIELD_STRING, .required = 1,
-      .offset = offsetof(fwd_desc_http_t, signature_scheme),
-      .min = "1", .max = "64" },
-    { .name = "secret", .kind = FWD_FIELD_STRING, .required = 1,
-      .offset = offsetof(fwd_desc_http_t, signature_secret),
-      .min = "1", .max = "64" },
     { .name = NULL }
 };
 
@@ -131,6 +121,11 @@ static const fwd_field_t  fwd_setting_fields[] = {
       .min = "1", .max = "32" },
     { .name = "description", .kind = FWD_FIELD_STRING,
       .offset = offsetof(fwd_desc_setting_t, setting.description) },
+    { .name = "list", .kind = FWD_FIELD_BOOL, .dflt = "false",
+      .offset = offsetof(fwd_desc_setting_t, setting.list) },
+    { .name = "pattern", .kind = FWD_FIELD_STRING,
+      .offset = offsetof(fwd_desc_setting_t, setting.pattern),
+      .min = "1", .max = "1024" },
     { .name = NULL }
 };
 
@@ -145,6 +140,12 @@ static const fwd_field_t  fwd_batch_fields[] = {
     { .name = "linger", .kind = FWD_FIELD_TIME, .dflt = "5ms",
       .offset = offsetof(fwd_limits_t, linger_ms),
       .min = "0", .max = "1m" },
+    { .name = "record", .kind = FWD_FIELD_SIZE, .dflt = "0",
+      .offset = offsetof(fwd_limits_t, record_bytes),
+      .min = "64", .max = "64m", .zero = 1 },
+    { .name = "in_body", .kind = FWD_FIELD_SIZE, .dflt = "0",
+      .offset = offsetof(fwd_limits_t, in_body_bytes),
+      .min = "1k", .max = "64m", .zero = 1 },
     { .name = NULL }
 };
 
@@ -262,7 +263,14 @@ fwd_desc_load(fwd_desc_t **out, const char *folder, const char *name,
         fwd_desc_file(&y, desc);
     }
 
+    fwd_desc_extras(&y, desc);
     fwd_desc_check(&y, desc);
+
+    /* where the tables have found nothing: they explain better */
+
+    if (report->count == errors) {
+        fwd_desc_schema(&y);
+    }
 
     fwd_yaml_close(&y);
 
@@ -277,9 +285,31 @@ fwd_desc_load(fwd_desc_t **out, const char *folder, const char *name,
         return FWD_ERROR;
     }
 
+    desc->calls |= fwd_desc_steers(desc->map);
+
     *out = desc;
 
     return FWD_OK;
+}
+
+
+/* 1 if a map says more of its records than what is in them. */
+
+static int
+fwd_desc_steers(const char *map)
+{
+    size_t                    i;
+    static const char *const  words[] = {
+        "@endpoint", "@group", "@array", "@alone", "@merge", "@path"
+    };
+
+    for (i = 0; map != NULL && i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strstr(map, words[i]) != NULL) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -321,6 +351,7 @@ fwd_desc_settings(fwd_yaml_t *y, fwd_desc_t *desc)
         setting = &desc->settings[desc->settings_count++];
         *setting = raw.setting;
         setting->name = key;
+        fwd_desc_pattern(y, path, setting);
 
         if (raw.words.count > 0) {
             setting->words = fwd_pool_alloc(y->pool, (raw.words.count + 1)
@@ -332,67 +363,57 @@ fwd_desc_settings(fwd_yaml_t *y, fwd_desc_t *desc)
 }
 
 
+/* A pattern that is none is said where it stands. */
+
+static void
+fwd_desc_pattern(fwd_yaml_t *y, const char *path,
+    const fwd_setting_t *setting)
+{
+    char              error[MARTECH_REGEX_ERROR_SIZE];
+    martech_str_t     text;
+    martech_regex_t  *regex;
+
+    if (setting->pattern == NULL) {
+        return;
+    }
+
+    text.data = (const unsigned char *) setting->pattern;
+    text.len = strlen(setting->pattern);
+
+    regex = martech_regex_compile(text, MARTECH_REGEX_ECMA, error);
+
+    if (regex == NULL) {
+        path = fwd_pool_printf(y->pool, "%s.pattern", path);
+        fwd_report(y->report, y->file, fwd_yaml_at(y, path),
+                   "\"%s\" is no pattern: %s", path, error);
+    }
+
+    martech_regex_free(regex);
+}
+
+
 static void
 fwd_desc_http(fwd_yaml_t *y, fwd_desc_t *desc)
 {
-    size_t            i, n;
-    const char       *key;
-    yaml_node_t      *map, *value;
-    fwd_desc_http_t  *http;
-
-    http = &desc->http;
-
     if (desc->file_node != NULL) {
         fwd_report(y->report, y->file, fwd_yaml_at(y, "file"),
                    "section \"file\" belongs to kind file, not http");
     }
 
-    if (desc->http_node == NULL) {
+    if (desc->http_node == NULL && desc->endpoints_node == NULL) {
         fwd_report(y->report, y->file, 1,
                    "section \"request\" is missing, kind http needs it");
         return;
     }
 
-    fwd_yaml_defaults(fwd_desc_http_fields, http, y->pool);
-    fwd_yaml_section(y, desc->http_node, "request", fwd_desc_http_fields,
-                     http);
-    http->url_line = fwd_yaml_at(y, "request.url");
-
-    if (http->signature_node != NULL) {
-        fwd_yaml_section(y, http->signature_node, "request.signature",
-                         fwd_desc_signature_fields, http);
-
-        if (http->signature_scheme != NULL
-            && strcmp(http->signature_scheme, "standard-webhooks") != 0)
-        {
-            fwd_report(y->report, y->file,
-                       fwd_yaml_at(y, "request.signature.scheme"),
-                       "\"request.signature.scheme\" is \"%s\", allowed is "
-                       "\"standard-webhooks\"", http->signature_scheme);
-        }
-    }
-
-    map = http->headers_node;
-
-    if (map == NULL || !fwd_yaml_is_map(y, map, "request.headers")) {
+    if (desc->http_node != NULL && desc->endpoints_node != NULL) {
+        fwd_report(y->report, y->file, fwd_yaml_at(y, "request"),
+                   "section \"request\" stands beside \"endpoints\", "
+                   "allowed is one of them");
         return;
     }
 
-    n = (size_t) (map->data.mapping.pairs.top
-                  - map->data.mapping.pairs.start);
-    http->headers = fwd_pool_alloc(y->pool, n * sizeof(fwd_pair_t));
-
-    i = 0;
-
-    while (fwd_yaml_next(y, map, &i, &key, &value) == FWD_OK) {
-        http->headers[http->headers_count].name = key;
-        http->headers[http->headers_count].value =
-                                   fwd_yaml_text(y, value, "request.headers");
-
-        if (http->headers[http->headers_count].value != NULL) {
-            http->headers_count++;
-        }
-    }
+    fwd_desc_endpoints(y, desc);
 }
 
 

@@ -20,7 +20,8 @@
 #include "fwd_yaml.h"
 
 
-#define FWD_MAP_SIZE_MAX  (256 * 1024)
+#define FWD_MAP_SIZE_MAX   (256 * 1024)
+#define FWD_ENDPOINTS_MAX  32            /* of a destination */
 
 
 typedef enum {
@@ -50,6 +51,8 @@ typedef struct {
     uint64_t              required;
     uint64_t              secret;        /* given by reference only, never
                                             shown to a map */
+    uint64_t              list;          /* 1 to 100 values */
+    const char           *pattern;       /* NULL: any value */
 } fwd_setting_t;
 
 
@@ -59,6 +62,8 @@ typedef struct {
     uint64_t              batch_count;
     uint64_t              batch_bytes;
     uint64_t              linger_ms;
+    uint64_t              record_bytes;  /* of one record; 0: any */
+    uint64_t              in_body_bytes; /* of all records; 0: any */
     fwd_backoff_t         retry;
     uint64_t              timeout_ms;
     uint64_t              connect_timeout_ms;
@@ -78,8 +83,32 @@ typedef struct {
 } fwd_pair_t;
 
 
+/* Of the calls of one endpoint; 0: not said, as of the destination. */
+typedef struct {
+    uint64_t              count;
+    uint64_t              bytes;         /* of the body, uncompressed */
+    uint64_t              record;        /* bytes of one; 0: any */
+    uint64_t              in_body;       /* bytes of all records; 0: any */
+    uint64_t              linger_ms;     /* UINT64_MAX: not said */
+} fwd_desc_batch_t;
+
+
+/* What a check by the vendor has instead. */
+typedef struct {
+    const char           *url;           /* NULL: the same */
+    const char           *body;          /* JSON; NULL: the same */
+    fwd_pair_t           *query;
+    size_t                query_count;
+
+    yaml_node_t          *query_node;
+    yaml_node_t          *body_node;
+} fwd_desc_validate_t;
+
+
 /* Templates, "{setting}" not yet replaced. */
 typedef struct {
+    const char           *name;          /* of the endpoint */
+    size_t                line;
     const char           *url;
     size_t                url_line;
     const char           *content_type;
@@ -90,10 +119,56 @@ typedef struct {
     fwd_pair_t           *headers;
     size_t                headers_count;
     uint64_t              method;        /* fwd_method_t */
+    fwd_pair_t           *query;
+    size_t                query_count;
+    const char           *body;          /* JSON text, or NULL */
+    uint64_t              gzip;          /* fwd_compress_t */
+    uint64_t              timeout_ms;    /* 0: as of the destination */
+    uint64_t              ambiguous;     /* likewise: FWD_AMBIGUOUS_NOT_SAID */
+    fwd_desc_batch_t      batch;
+    fwd_desc_validate_t  *validate;      /* NULL: there is none */
 
     yaml_node_t          *headers_node;
     yaml_node_t          *signature_node;
+    yaml_node_t          *query_node;
+    yaml_node_t          *body_node;
+    yaml_node_t          *batch_node;
+    yaml_node_t          *validate_node;
 } fwd_desc_http_t;
+
+
+/* "auth": a kind and its members; names of members of a section within are
+   joined by a dot ("extra.resource").  fwd_auth.h knows what they mean. */
+typedef struct {
+    const char           *kind;          /* NULL: there is none */
+    size_t                line;
+    fwd_pair_t           *members;       /* templates */
+    size_t                members_count;
+} fwd_desc_auth_t;
+
+
+/* "regions": what "{region.NAME}" is, by the value of a setting. */
+typedef struct {
+    const char           *value;
+    fwd_pair_t           *pairs;
+    size_t                pairs_count;
+} fwd_desc_region_t;
+
+
+/* "version", for the lint. */
+typedef struct {
+    const char           *name;
+    const char           *sunset;        /* "2027-02-16", or NULL */
+} fwd_desc_version_t;
+
+
+/* "dedup": for people and the lint. */
+typedef struct {
+    const char           *key;           /* NULL: there is none */
+    uint64_t              max;           /* bytes; 0: not said */
+    uint64_t              window_ms;     /* 0: not said */
+} fwd_desc_dedup_t;
+
 
 typedef struct {
     const char           *path;
@@ -120,7 +195,27 @@ typedef struct {
     const char           *answer;        /* likewise, what answers mean */
     const char           *answer_file;
 
+    fwd_desc_http_t      *endpoints;     /* of "endpoints", or "request" */
+    size_t                endpoints_count;
+    fwd_desc_auth_t       auth;
+    const char           *region_by;     /* name of the setting, or NULL */
+    fwd_desc_region_t    *regions;
+    size_t                regions_count;
+    fwd_words_t           hosts;         /* patterns; none: those of URLs */
+    fwd_words_t           answer_headers;  /* lower case; "x*" is a beginning */
+    fwd_desc_version_t    version;
+    fwd_desc_dedup_t      dedup;
+    uint64_t              omit;          /* fwd_omit_t */
+    const char           *sequence;      /* JSON text, or NULL */
+    unsigned              calls:1;       /* it has keys that need calls */
+
     yaml_node_t          *settings_node;
+    yaml_node_t          *endpoints_node;
+    yaml_node_t          *auth_node;
+    yaml_node_t          *regions_node;
+    yaml_node_t          *version_node;
+    yaml_node_t          *dedup_node;
+    yaml_node_t          *sequence_node;
     yaml_node_t          *http_node;
     yaml_node_t          *file_node;
 } fwd_desc_t;
@@ -167,6 +262,30 @@ fwd_rc_t fwd_desc_load(fwd_desc_t **desc, const char *folder,
  * templates, words, names of headers.
  */
 void fwd_desc_check(fwd_yaml_t *y, const fwd_desc_t *desc);
+
+/*
+ * fwd_desc_endpoint.c: reads the sections "request", "endpoints", "auth",
+ * "regions", "version", "dedup" and "sequence"; for fwd_desc.c.
+ */
+void fwd_desc_endpoints(fwd_yaml_t *y, fwd_desc_t *desc);
+void fwd_desc_extras(fwd_yaml_t *y, fwd_desc_t *desc);
+
+/* Reads a map of texts. */
+void fwd_desc_pairs(fwd_yaml_t *y, yaml_node_t *map, const char *path,
+    fwd_pair_t **pairs, size_t *count);
+
+/*
+ * fwd_desc_schema.c: checks the file against the JSON Schema of descriptions;
+ * what is wrong is reported with its line.
+ */
+void fwd_desc_schema(fwd_yaml_t *y);
+
+/* Warns of a version that has ended, or does within 60 days. */
+void fwd_desc_sunset(const fwd_desc_t *desc, uint64_t now_ms,
+    fwd_report_t *report);
+
+/* The text of the schema. */
+extern const char  fwd_desc_schema_text[];
 
 extern const char *const  fwd_desc_types[];   /* of settings */
 extern const char *const  fwd_desc_framings[];

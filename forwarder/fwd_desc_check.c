@@ -9,15 +9,30 @@
 
 #include <string.h>
 
+#include <jv.h>
+
 #include "fwd_config.h"
 #include "fwd_desc.h"
 
 
-static void fwd_desc_check_http(fwd_yaml_t *y, const fwd_desc_t *desc);
+static void fwd_desc_check_endpoint(fwd_yaml_t *y, const fwd_desc_t *desc,
+    const fwd_desc_http_t *http, const char *base);
+static void fwd_desc_check_headers(fwd_yaml_t *y, const fwd_desc_t *desc,
+    const fwd_desc_http_t *http, const char *base);
+static void fwd_desc_check_pairs(fwd_yaml_t *y, const fwd_desc_t *desc,
+    const char *base, const fwd_pair_t *pairs, size_t count);
+static void fwd_desc_check_body(fwd_yaml_t *y, const fwd_desc_t *desc,
+    const char *path, const char *json);
+static void fwd_desc_check_value(fwd_yaml_t *y, const fwd_desc_t *desc,
+    const char *path, jv value);
 static void fwd_desc_check_template(fwd_yaml_t *y, const fwd_desc_t *desc,
     const char *path, const char *text);
 static int fwd_desc_check_known(const fwd_desc_t *desc, const char *name,
     size_t len);
+static int fwd_desc_check_region(const fwd_desc_t *desc, const char *name,
+    size_t len);
+static void fwd_desc_check_regions(fwd_yaml_t *y, const fwd_desc_t *desc);
+static void fwd_desc_check_rates(fwd_yaml_t *y, const fwd_desc_t *desc);
 static void fwd_desc_check_word(fwd_yaml_t *y, const char *path,
     const char *text, const char *const *words);
 
@@ -26,6 +41,8 @@ const char *const  fwd_desc_framings[] = {
     [FWD_FRAMING_OBJECT] = "object",
     [FWD_FRAMING_ARRAY] = "array",
     [FWD_FRAMING_NDJSON] = "ndjson",
+    [FWD_FRAMING_FORM] = "form",
+    [FWD_FRAMING_BODY] = "body",
     NULL
 };
 
@@ -40,8 +57,26 @@ const char *const  fwd_desc_rotations[] = {
 void
 fwd_desc_check(fwd_yaml_t *y, const fwd_desc_t *desc)
 {
+    size_t       i;
+    const char  *path;
+
     if (desc->kind == FWD_KIND_HTTP) {
-        fwd_desc_check_http(y, desc);
+        fwd_desc_check_regions(y, desc);
+        fwd_desc_check_rates(y, desc);
+    }
+
+    for (i = 0; i < desc->endpoints_count; i++) {
+        path = (desc->endpoints == &desc->http)
+               ? "request"
+               : fwd_pool_printf(y->pool, "endpoints.%s",
+                                 desc->endpoints[i].name);
+
+        fwd_desc_check_endpoint(y, desc, &desc->endpoints[i], path);
+    }
+
+    for (i = 0; i < desc->auth.members_count; i++) {
+        fwd_desc_check_template(y, desc, "auth",
+                                desc->auth.members[i].value);
     }
 
     if (desc->kind == FWD_KIND_FILE) {
@@ -57,32 +92,66 @@ fwd_desc_check(fwd_yaml_t *y, const fwd_desc_t *desc)
 
 
 static void
-fwd_desc_check_http(fwd_yaml_t *y, const fwd_desc_t *desc)
+fwd_desc_check_endpoint(fwd_yaml_t *y, const fwd_desc_t *desc,
+    const fwd_desc_http_t *http, const char *base)
 {
-    size_t                  i;
-    const char             *path;
-    const fwd_desc_http_t  *http;
+    const char  *path;
 
-    http = &desc->http;
+    fwd_desc_check_template(y, desc,
+                            fwd_pool_printf(y->pool, "%s.url", base),
+                            http->url);
 
-    fwd_desc_check_template(y, desc, "request.url", http->url);
-    fwd_desc_check_template(y, desc, "request.framing", http->framing);
-    fwd_desc_check_word(y, "request.framing", http->framing,
-                        fwd_desc_framings);
-    fwd_desc_check_template(y, desc, "request.signature.secret",
+    path = fwd_pool_printf(y->pool, "%s.framing", base);
+    fwd_desc_check_template(y, desc, path, http->framing);
+    fwd_desc_check_word(y, path, http->framing, fwd_desc_framings);
+
+    fwd_desc_check_template(y, desc,
+                            fwd_pool_printf(y->pool, "%s.signature.secret",
+                                            base),
                             http->signature_secret);
+
+    path = fwd_pool_printf(y->pool, "%s.idempotency_header", base);
 
     if (http->idempotency_header != NULL
         && !fwd_desc_header_valid(http->idempotency_header))
     {
-        fwd_report(y->report, y->file,
-                   fwd_yaml_at(y, "request.idempotency_header"),
-                   "\"request.idempotency_header\" is \"%s\", allowed is the "
-                   "name of a header", http->idempotency_header);
+        fwd_report(y->report, y->file, fwd_yaml_at(y, path),
+                   "\"%s\" is \"%s\", allowed is the name of a header",
+                   path, http->idempotency_header);
     }
 
+    fwd_desc_check_headers(y, desc, http,
+                           fwd_pool_printf(y->pool, "%s.headers", base));
+    fwd_desc_check_pairs(y, desc, fwd_pool_printf(y->pool, "%s.query", base),
+                         http->query, http->query_count);
+    fwd_desc_check_body(y, desc, fwd_pool_printf(y->pool, "%s.body", base),
+                        http->body);
+
+    if (http->validate == NULL) {
+        return;
+    }
+
+    base = fwd_pool_printf(y->pool, "%s.validate", base);
+    fwd_desc_check_template(y, desc,
+                            fwd_pool_printf(y->pool, "%s.url", base),
+                            http->validate->url);
+    fwd_desc_check_pairs(y, desc, fwd_pool_printf(y->pool, "%s.query", base),
+                         http->validate->query,
+                         http->validate->query_count);
+    fwd_desc_check_body(y, desc, fwd_pool_printf(y->pool, "%s.body", base),
+                        http->validate->body);
+}
+
+
+static void
+fwd_desc_check_headers(fwd_yaml_t *y, const fwd_desc_t *desc,
+    const fwd_desc_http_t *http, const char *base)
+{
+    size_t       i;
+    const char  *path;
+
     for (i = 0; i < http->headers_count; i++) {
-        path = fwd_pool_printf(y->pool, "request.headers.%s",
+        path = fwd_pool_printf(y->pool, "%s.%s", base,
                                http->headers[i].name);
 
         if (!fwd_desc_header_valid(http->headers[i].name)) {
@@ -100,6 +169,70 @@ fwd_desc_check_http(fwd_yaml_t *y, const fwd_desc_t *desc)
 
         fwd_desc_check_template(y, desc, path, http->headers[i].value);
     }
+}
+
+
+static void
+fwd_desc_check_pairs(fwd_yaml_t *y, const fwd_desc_t *desc, const char *base,
+    const fwd_pair_t *pairs, size_t count)
+{
+    size_t  i;
+
+    for (i = 0; i < count; i++) {
+        fwd_desc_check_template(y, desc,
+                                fwd_pool_printf(y->pool, "%s.%s", base,
+                                                pairs[i].name),
+                                pairs[i].value);
+    }
+}
+
+
+/* All texts of a body; where in it one stands is not told. */
+
+static void
+fwd_desc_check_body(fwd_yaml_t *y, const fwd_desc_t *desc, const char *path,
+    const char *json)
+{
+    if (json != NULL) {
+        fwd_desc_check_value(y, desc, path, jv_parse(json));
+    }
+}
+
+
+static void
+fwd_desc_check_value(fwd_yaml_t *y, const fwd_desc_t *desc, const char *path,
+    jv value)
+{
+    int  i;
+
+    switch (jv_get_kind(value)) {
+
+    case JV_KIND_STRING:
+        fwd_desc_check_template(y, desc, path, jv_string_value(value));
+        break;
+
+    case JV_KIND_ARRAY:
+        jv_array_foreach(value, n, one) {
+            fwd_desc_check_value(y, desc, path, one);
+        }
+
+        break;
+
+    case JV_KIND_OBJECT:
+        for (i = jv_object_iter(value); jv_object_iter_valid(value, i);
+             i = jv_object_iter_next(value, i))
+        {
+            fwd_desc_check_value(y, desc, path,
+                                 jv_object_iter_value(value, i));
+        }
+
+        break;
+
+    default:
+        break;
+    }
+
+    jv_free(value);
 }
 
 
@@ -141,18 +274,45 @@ fwd_desc_check_template(fwd_yaml_t *y, const fwd_desc_t *desc,
 
         fwd_report(y->report, y->file, fwd_yaml_at(y, path),
                    "\"%s\" is \"%s\", allowed in braces are the names of "
-                   "settings: %s", path, text,
+                   "settings: %s%s", path, text,
                    fwd_yaml_words(y->pool, names,
-                                  fwd_pool_string(y->pool, p + 1, len)));
+                                  fwd_pool_string(y->pool, p + 1, len)),
+                   desc->calls ? "; region.NAME, env, version, auth.NAME, "
+                   "record.NAME, group.NAME, batch.id" : "");
         return;
     }
 }
 
 
+/* "name" or "name|filter". */
+
 static int
 fwd_desc_check_known(const fwd_desc_t *desc, const char *name, size_t len)
 {
-    size_t  i;
+    size_t       i, n;
+    const char  *bar, *filter;
+
+    static const char *const  filters[] = { "raw", "path", "digits" };
+    static const char *const  beginnings[] = { "auth.", "record.", "group." };
+
+    bar = memchr(name, '|', len);
+
+    if (bar != NULL) {
+        filter = bar + 1;
+        n = len - (size_t) (filter - name);
+        len = (size_t) (bar - name);
+
+        for (i = 0; i < 3; i++) {
+            if (strlen(filters[i]) == n && memcmp(filters[i], filter, n) == 0)
+            {
+                break;
+            }
+        }
+
+        if (i == 3) {
+            return 0;
+        }
+    }
 
     for (i = 0; i < desc->settings_count; i++) {
         if (strlen(desc->settings[i].name) == len
@@ -162,7 +322,126 @@ fwd_desc_check_known(const fwd_desc_t *desc, const char *name, size_t len)
         }
     }
 
-    return 0;
+    for (i = 0; i < 3; i++) {
+        n = strlen(beginnings[i]);
+
+        if (len > n && memcmp(beginnings[i], name, n) == 0) {
+            return 1;
+        }
+    }
+
+    return (len == 3 && memcmp(name, "env", 3) == 0)
+           || (len == 7 && memcmp(name, "version", 7) == 0
+               && desc->version.name != NULL)
+           || (len == 8 && memcmp(name, "batch.id", 8) == 0)
+           || (len > 7 && memcmp(name, "region.", 7) == 0
+               && fwd_desc_check_region(desc, name + 7, len - 7));
+}
+
+
+/* Every region has it: none of them is without a host. */
+
+static int
+fwd_desc_check_region(const fwd_desc_t *desc, const char *name, size_t len)
+{
+    size_t                    i, n;
+    const fwd_desc_region_t  *region;
+
+    for (i = 0; i < desc->regions_count; i++) {
+        region = &desc->regions[i];
+
+        for (n = 0; n < region->pairs_count; n++) {
+            if (strlen(region->pairs[n].name) == len
+                && memcmp(region->pairs[n].name, name, len) == 0)
+            {
+                break;
+            }
+        }
+
+        if (n == region->pairs_count) {
+            return 0;
+        }
+    }
+
+    return desc->regions_count != 0;
+}
+
+
+/* The setting that chooses has a region for each of its values. */
+
+static void
+fwd_desc_check_regions(fwd_yaml_t *y, const fwd_desc_t *desc)
+{
+    size_t                i, n;
+    const char          **word;
+    const fwd_setting_t  *setting;
+
+    if (desc->region_by == NULL) {
+        return;
+    }
+
+    setting = NULL;
+
+    for (i = 0; i < desc->settings_count; i++) {
+        if (strcmp(desc->settings[i].name, desc->region_by) == 0) {
+            setting = &desc->settings[i];
+        }
+    }
+
+    if (setting == NULL || setting->words == NULL) {
+        fwd_report(y->report, y->file, fwd_yaml_at(y, "regions.by"),
+                   "\"regions.by\" is \"%s\", allowed is the name of a "
+                   "setting with enum", desc->region_by);
+        return;
+    }
+
+    for (word = setting->words; *word != NULL; word++) {
+
+        for (n = 0; n < desc->regions_count; n++) {
+            if (strcmp(desc->regions[n].value, *word) == 0) {
+                break;
+            }
+        }
+
+        if (n == desc->regions_count) {
+            fwd_report(y->report, y->file, fwd_yaml_at(y, "regions"),
+                       "\"regions\" has no \"%s\", needed is each value "
+                       "of %s", *word, desc->region_by);
+        }
+    }
+}
+
+
+/* A row of "rate" that names an endpoint names one that there is. */
+
+static void
+fwd_desc_check_rates(fwd_yaml_t *y, const fwd_desc_t *desc)
+{
+    size_t       i, n;
+    const char  *name;
+
+    for (i = 0; i < desc->policy.rates_count; i++) {
+        name = desc->policy.rates[i].endpoint;
+
+        if (name == NULL) {
+            continue;
+        }
+
+        for (n = 0; n < desc->endpoints_count; n++) {
+            if (strcmp(desc->endpoints[n].name, name) == 0) {
+                break;
+            }
+        }
+
+        if (n == desc->endpoints_count) {
+            fwd_report(y->report, y->file,
+                       fwd_yaml_at(y, fwd_pool_printf(y->pool,
+                                                      "rate[%zu].endpoint",
+                                                      i)),
+                       "\"rate[%zu].endpoint\" is \"%s\", allowed is the "
+                       "name of an endpoint", i, name);
+        }
+    }
 }
 
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fwd_call.h"
 #include "fwd_dead.h"
 #include "fwd_dest.h"
 #include "fwd_gate.h"
@@ -124,7 +125,35 @@ fwd_dest_init_policy(fwd_dest_t *dest, fwd_error_t *err)
         return FWD_ERROR;
     }
 
+    if (fwd_groups_create(dest, err) != FWD_OK) {
+        return FWD_ERROR;
+    }
+
     return fwd_shadow_create(dest, err);
+}
+
+
+const char *
+fwd_dest_reason(fwd_dest_t *dest, const char *reason)
+{
+    char      *copy;
+    uint32_t   i;
+
+    for (i = 0; i < dest->reasons_count; i++) {
+        if (strcmp(dest->reasons[i], reason) == 0) {
+            return dest->reasons[i];
+        }
+    }
+
+    copy = (dest->reasons_count < FWD_DEST_REASONS_MAX) ? strdup(reason)
+                                                        : NULL;
+    if (copy == NULL) {
+        return "map_refused";
+    }
+
+    dest->reasons[dest->reasons_count++] = copy;
+
+    return copy;
 }
 
 
@@ -145,6 +174,8 @@ fwd_dest_close(fwd_dest_t *dest)
         dest->ctx = NULL;
     }
 
+    fwd_groups_recall(dest, NULL);
+
     while (!fwd_list_empty(&dest->again)) {
         batch = fwd_list_data(dest->again.next, fwd_batch_t, link);
         fwd_list_remove(&batch->link);
@@ -164,6 +195,11 @@ fwd_dest_cleanup(fwd_dest_t *dest)
     dest->wanted = NULL;
 
     fwd_shadow_destroy(dest);
+    fwd_groups_destroy(dest);
+
+    while (dest->reasons_count != 0) {
+        free(dest->reasons[--dest->reasons_count]);
+    }
 
     if (dest->order != NULL) {
         fwd_order_free(dest->order);
@@ -488,6 +524,13 @@ fwd_dest_send(fwd_dest_t *dest)
 
         fwd_batch_seal(batch);
 
+        if (dest->conf->http.endpoints != NULL && batch->calls == NULL
+            && fwd_calls_cut(batch, dest->conf, 0) != FWD_OK)
+        {
+            fwd_list_insert_before(dest->again.next, &batch->link);
+            return FWD_DEST_MEMORY_MS;
+        }
+
         if (dest->conf->policy.mode != FWD_MODE_SEND) {
             fwd_shadow_end(dest, batch);
 
@@ -499,10 +542,15 @@ fwd_dest_send(fwd_dest_t *dest)
         }
 
         if (fwd_gate_take(dest, batch, &wait) != FWD_OK) {
+
+            /* a lease may be shorter than a map takes: not once more */
+
+            batch->filled = 1;
             fwd_list_insert_before(dest->again.next, &batch->link);
             break;
         }
 
+        batch->filled = 0;
         batch->started_us = uv_hrtime() / 1000;
         fwd_batch_reset_outcome(batch);
 
@@ -546,6 +594,8 @@ fwd_dest_recall(fwd_dest_t *dest, const fwd_shard_t *shard)
     uint32_t      i;
     fwd_link_t   *link, *next;
     fwd_batch_t  *batch;
+
+    fwd_groups_recall(dest, shard);
 
     for (link = dest->again.next; link != &dest->again; link = next) {
         next = link->next;

@@ -39,6 +39,10 @@ typedef struct {
 
 
 typedef struct fwd_shadow_s  fwd_shadow_t;
+typedef struct fwd_groups_s  fwd_groups_t;
+
+
+#define FWD_DEST_REASONS_MAX  64         /* kept, of one destination */
 
 
 struct fwd_dest_s {
@@ -85,6 +89,10 @@ struct fwd_dest_s {
     fwd_post_t            run;
     uv_timer_t            timer;
     fwd_log_limit_t       limit;         /* of failures of the map */
+    fwd_groups_t         *groups;        /* batches that grow; NULL: all events
+                                            of the destination fit together */
+    char                 *reasons[FWD_DEST_REASONS_MAX];  /* of "@error" */
+    uint32_t              reasons_count;
     unsigned              behind:1;      /* some queue may be behind */
     unsigned              timer_open:1;
     unsigned              needs_person:1;    /* events have it known */
@@ -147,6 +155,34 @@ fwd_rc_t fwd_shadow_create(fwd_dest_t *dest, fwd_error_t *err)
 void fwd_shadow_destroy(fwd_dest_t *dest);
 void fwd_shadow_end(fwd_dest_t *dest, fwd_batch_t *batch);
 void fwd_shadow_dropped(fwd_dest_t *dest, const fwd_item_t *item);
+
+/* The text of a reason that stays; only some are kept apart. */
+const char *fwd_dest_reason(fwd_dest_t *dest, const char *reason);
+
+/*
+ * fwd_group.c: batches of events that may share a call, while they grow.
+ * take() maps what is fresh and returns one that is to go now, or NULL and
+ * lowers *wait_ms; recall() is of a shard, or NULL: of all.
+ */
+fwd_rc_t fwd_groups_create(fwd_dest_t *dest, fwd_error_t *err)
+    FWD_MUST_CHECK;
+void fwd_groups_destroy(fwd_dest_t *dest);
+int fwd_groups_wait(const fwd_dest_t *dest);
+fwd_batch_t *fwd_groups_take(fwd_dest_t *dest, uint64_t *wait_ms);
+void fwd_groups_recall(fwd_dest_t *dest, const fwd_shard_t *shard);
+
+/* fwd_select.c: fresh events as they are, and their records. */
+fwd_batch_t *fwd_select_fresh(fwd_dest_t *dest);
+fwd_rc_t fwd_fill_one(fwd_dest_t *dest, fwd_batch_t *batch, fwd_item_t *item)
+    FWD_MUST_CHECK;
+void fwd_fill_return(fwd_dest_t *dest, fwd_item_t **items, uint32_t count);
+
+/*
+ * fwd_judge_calls.c: sends on what a batch of several calls has left: 1 if
+ * the item is in another batch, or in its place, again.
+ */
+fwd_verdict_how_t fwd_judge_how(const fwd_batch_t *batch, uint32_t index);
+void fwd_judge_again(fwd_batch_t *batch);
 
 /*
  * fwd_select.c: the next batch to be sent, or NULL.  *wait_ms is set to the

@@ -43,6 +43,7 @@ fwd_engine_start(fwd_engine_t *engine, fwd_core_t *core,
     memset(engine, 0, sizeof(fwd_engine_t));
 
     engine->core = core;
+    core->engine = engine;
     engine->conf = conf;
     fwd_args_init(&engine->args);
     fwd_reader_tape_init(&engine->tape);

@@ -261,8 +261,8 @@ fwd_gate_hold(fwd_gate_t *gate, uint64_t hold)
 
     /* clocks differ, and a wrong one must not hold us for days */
 
-    if (wait > FWD_RETRY_AFTER_MAX_MS) {
-        wait = FWD_RETRY_AFTER_MAX_MS;
+    if (wait > FWD_RETRY_DAILY_MAX_MS) {
+        wait = FWD_RETRY_DAILY_MAX_MS;
     }
 
     gate->hold_ms = wait ? fwd_core_now_ms(gate->dest->engine->core) + wait

@@ -13,6 +13,7 @@
 
 #include <string.h>
 
+#include "fwd_call.h"
 #include "fwd_dest.h"
 #include "fwd_gate.h"
 #include "fwd_watch.h"
@@ -30,6 +31,8 @@ static int fwd_gate_held(const fwd_gate_t *gate, uint64_t now,
     uint64_t *wait_ms);
 static fwd_gate_second_t *fwd_gate_second(fwd_gate_t *gate);
 static int fwd_gate_tokens(fwd_gate_t *gate, uint64_t *wait_ms);
+static void fwd_gate_calls(const fwd_gate_t *gate, const fwd_batch_t *batch,
+    fwd_limit_ticket_t *ticket);
 
 
 int
@@ -144,7 +147,7 @@ fwd_gate_wants(const fwd_dest_t *dest)
 {
     return dest->fresh_count != 0 || dest->lane_count != 0
            || (dest->order != NULL && dest->order->ready_count != 0)
-           || !fwd_list_empty(&dest->again);
+           || !fwd_list_empty(&dest->again) || fwd_groups_wait(dest);
 }
 
 
@@ -253,6 +256,36 @@ fwd_gate_second(fwd_gate_t *gate)
 }
 
 
+/* What the calls of a batch cost, of all rates and of those of endpoints. */
+
+static void
+fwd_gate_calls(const fwd_gate_t *gate, const fwd_batch_t *batch,
+    fwd_limit_ticket_t *ticket)
+{
+    uint32_t                i, n;
+    const char             *name;
+    const fwd_call_t       *call;
+    const fwd_rate_conf_t  *rate;
+
+    ticket->units[FWD_RATE_REQUESTS] = batch->calls->count;
+
+    for (i = 0; i < gate->limit.rates_count && i < FWD_LIMIT_RATES_MAX; i++) {
+        rate = &gate->limit.rates[i].conf;
+        name = rate->endpoint;
+
+        for (n = 0; name != NULL && n < batch->calls->count; n++) {
+            call = &batch->calls->list[n];
+
+            if (strcmp(call->endpoint->name, name) == 0) {
+                ticket->own[i] += (rate->unit == FWD_RATE_REQUESTS) ? 1
+                                  : (rate->unit == FWD_RATE_BYTES)
+                                    ? call->bytes : call->records;
+            }
+        }
+    }
+}
+
+
 fwd_rc_t
 fwd_gate_take(fwd_dest_t *dest, fwd_batch_t *batch, uint64_t *wait_ms)
 {
@@ -271,7 +304,10 @@ fwd_gate_take(fwd_dest_t *dest, fwd_batch_t *batch, uint64_t *wait_ms)
     ticket->units[FWD_RATE_BYTES] = batch->bytes;
     ticket->units[FWD_RATE_REQUESTS] = 1;
 
-    if (dest->conf->desc->kind == FWD_KIND_HTTP
+    if (batch->calls != NULL) {
+        fwd_gate_calls(gate, batch, ticket);
+
+    } else if (dest->conf->desc->kind == FWD_KIND_HTTP
         && dest->conf->http.framing == FWD_FRAMING_OBJECT)
     {
         ticket->units[FWD_RATE_REQUESTS] = batch->records_count;

@@ -65,6 +65,12 @@ fwd_request_judge(fwd_request_t *rq, CURLcode code)
                         rq->reply.flooded ? "the head of the answer is too "
                                             "long"
                                           : curl_easy_strerror(code));
+
+        if (rq->guard.refused != NULL) {
+            (void) snprintf(batch->reason, sizeof(batch->reason),
+                            "the host has an address that is refused: %s",
+                            rq->guard.refused);
+        }
     }
 
     if (!fwd_outcome_is_good(batch->outcome) || batch->verdicts != NULL) {
@@ -132,18 +138,23 @@ fwd_request_ask(fwd_request_t *rq, int whole)
     fwd_rc_t             rc;
     fwd_batch_t         *batch;
     fwd_error_t          err;
+    const fwd_call_t    *call;
     fwd_answer_input_t   in;
     fwd_answer_output_t  out;
 
     batch = rq->batch;
-    single = (rq->sender->conf->http.framing == FWD_FRAMING_OBJECT);
+    call = batch->calls ? &batch->calls->list[batch->calls->next] : NULL;
+    single = (call == NULL
+              && rq->sender->conf->http.framing == FWD_FRAMING_OBJECT);
 
     in.status = batch->status;
     in.headers.data = rq->reply.headers.data;
     in.headers.len = rq->reply.headers.len;
     in.body.data = rq->reply.body.data;
     in.body.len = rq->reply.body.len;
-    in.count = single ? 1 : batch->records_count;
+    in.count = (call != NULL) ? call->count
+               : single ? 1 : batch->records_count;
+    in.endpoint = (call != NULL) ? call->endpoint->name : NULL;
     in.attempt = batch->attempt;
     in.cut = (rq->reply.cut || !whole);
 
@@ -168,6 +179,9 @@ fwd_request_ask(fwd_request_t *rq, int whole)
     batch->said = out.all;
     batch->whole = out.whole;
     batch->decided = !out.by_status;
+    batch->singly = out.singly;
+    rq->refresh = out.refresh;
+    batch->dest->stats->warnings += out.warning;
 
     if (out.wait_ms != 0) {
         batch->wait_ms = out.wait_ms;
@@ -202,10 +216,26 @@ fwd_request_keep(fwd_request_t *rq)
 
     kept = &rq->batch->exchange;
 
+    if (rq->batch->calls != NULL) {
+        kept = fwd_call_exchange(rq->batch);
+
+        if (kept == NULL) {
+            return;
+        }
+
+        fwd_buf_reset(&kept->request_headers);
+        fwd_buf_reset(&kept->url);
+        fwd_buf_add(&kept->url, rq->call.url.data, rq->call.url.len);
+        fwd_buf_add(&kept->request_headers, rq->call.headers.data,
+                    rq->call.headers.len);
+        kept->status = rq->batch->status;
+
+    } else {
+        fwd_buf_reset(&kept->request_headers);
+    }
+
     kept->requested = 1;
     kept->part = rq->part;
-
-    fwd_buf_reset(&kept->request_headers);
 
     for (i = 0; i < rq->headers_count; i++) {
         fwd_buf_add_string(&kept->request_headers, rq->lines[i]);

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "fwd_backoff.h"
+#include "fwd_call.h"
 #include "fwd_dest.h"
 #include "fwd_gate.h"
 #include "fwd_shard.h"
@@ -61,7 +62,10 @@ static void fwd_judge_item(fwd_judge_t *judge, uint32_t index,
 static void fwd_judge_failed(fwd_judge_t *judge, fwd_item_t *item,
     fwd_outcome_t outcome);
 static const char *fwd_judge_reason(const fwd_judge_t *judge,
-    const fwd_item_t *item, fwd_outcome_t outcome);
+    const fwd_item_t *item, uint32_t index, fwd_outcome_t outcome);
+static uint64_t fwd_judge_ambiguous(const fwd_batch_t *batch, uint32_t index);
+static void fwd_judge_each(fwd_judge_t *judge);
+static void fwd_judge_hold(fwd_batch_t *batch);
 
 
 /* Pauses that the kind asks for without a time, such as of a full disk. */
@@ -73,7 +77,6 @@ static const fwd_backoff_t  fwd_judge_pause = {
 void
 fwd_batch_done(fwd_batch_t *batch)
 {
-    uint32_t      i;
     fwd_dest_t   *dest;
     fwd_judge_t   judge;
 
@@ -94,6 +97,13 @@ fwd_batch_done(fwd_batch_t *batch)
     case FWD_OUTCOME_PAUSED:
     case FWD_OUTCOME_CREDENTIALS:
     case FWD_OUTCOME_STOP:
+
+        if (batch->verdicts != NULL && batch->calls != NULL) {
+            fwd_judge_hold(batch);
+            fwd_judge_each(&judge);
+            break;
+        }
+
         fwd_judge_times(&judge);
         fwd_judge_log(&judge);
         fwd_judge_back(batch);
@@ -101,27 +111,55 @@ fwd_batch_done(fwd_batch_t *batch)
 
     default:
         dest->paused_count = 0;
-        fwd_judge_times(&judge);
 
         if (fwd_judge_splits(batch)) {
+            fwd_judge_times(&judge);
             fwd_judge_log(&judge);
             fwd_judge_split(batch);
             break;
         }
 
-        fwd_judge_items(&judge);
-        fwd_judge_log(&judge);
-
-        for (i = 0; i < batch->items_count; i++) {
-            fwd_judge_fresh(batch->items[i]);
-            fwd_queue_finish(batch->items[i], batch->items[i]->how);
-        }
-
-        fwd_batch_free(batch);
+        fwd_judge_each(&judge);
         break;
     }
 
     fwd_dest_wake(dest);
+}
+
+
+/* Each event gets its own end; what is sent once more leaves the batch. */
+
+static void
+fwd_judge_each(fwd_judge_t *judge)
+{
+    int           left;
+    uint32_t      i;
+    fwd_batch_t  *batch;
+
+    batch = judge->batch;
+    left = 0;
+
+    fwd_judge_times(judge);
+    fwd_judge_items(judge);
+    fwd_judge_log(judge);
+
+    for (i = 0; i < batch->items_count; i++) {
+
+        if (batch->items[i]->left) {
+            left = 1;
+            continue;
+        }
+
+        fwd_judge_fresh(batch->items[i]);
+        fwd_queue_finish(batch->items[i], batch->items[i]->how);
+        batch->items[i] = NULL;
+    }
+
+    if (left) {
+        fwd_judge_again(batch);
+    }
+
+    fwd_batch_free(batch);
 }
 
 
@@ -278,6 +316,10 @@ fwd_judge_good(const fwd_judge_t *judge)
 static int
 fwd_judge_splits(const fwd_batch_t *batch)
 {
+    if (batch->singly && batch->verdicts == NULL && batch->calls != NULL) {
+        return batch->calls->count == 1 && batch->calls->list[0].records > 1;
+    }
+
     if (batch->items_count == 1 || batch->verdicts != NULL || batch->whole) {
         return 0;
     }
@@ -316,6 +358,13 @@ fwd_judge_items(fwd_judge_t *judge)
     batch = judge->batch;
 
     for (i = 0; i < batch->items_count; i++) {
+
+        if (fwd_judge_how(batch, i) != FWD_VERDICT_PLAIN) {
+            batch->items[i]->left = 1;
+            judge->retry++;
+            continue;
+        }
+
         fwd_judge_item(judge, i, fwd_judge_outcome(batch, i));
     }
 }
@@ -354,7 +403,7 @@ fwd_judge_item(fwd_judge_t *judge, uint32_t index, fwd_outcome_t outcome)
 
     if (fwd_outcome_is_good(outcome)
         || (outcome == FWD_OUTCOME_AMBIGUOUS
-            && batch->dest->conf->policy.ambiguous == FWD_AMBIGUOUS_DONE))
+            && fwd_judge_ambiguous(batch, index) == FWD_AMBIGUOUS_DONE))
     {
         item->end = (outcome == FWD_OUTCOME_DROPPED) ? FWD_END_DROP
                                                      : FWD_END_DONE;
@@ -364,7 +413,7 @@ fwd_judge_item(fwd_judge_t *judge, uint32_t index, fwd_outcome_t outcome)
     }
 
     fwd_judge_failed(judge, item, outcome);
-    item->reason = fwd_judge_reason(judge, item, outcome);
+    item->reason = fwd_judge_reason(judge, item, index, outcome);
 
     if (item->reason != NULL) {
         item->letter = fwd_batch_ref(batch);
@@ -410,11 +459,37 @@ fwd_judge_failed(fwd_judge_t *judge, fwd_item_t *item, fwd_outcome_t outcome)
 }
 
 
+/* Of the endpoint whose answer is missing. */
+
+static uint64_t
+fwd_judge_ambiguous(const fwd_batch_t *batch, uint32_t index)
+{
+    uint32_t  i, first, count;
+
+    if (batch->calls == NULL) {
+        return batch->dest->conf->policy.ambiguous;
+    }
+
+    first = fwd_batch_records(batch, index, &count);
+
+    for (i = first; i < first + count; i++) {
+        if (batch->verdicts == NULL
+            || batch->verdicts[i].outcome == FWD_OUTCOME_AMBIGUOUS)
+        {
+            return batch->calls->list[batch->calls->call_of[i]]
+                   .endpoint->ambiguous;
+        }
+    }
+
+    return batch->dest->conf->policy.ambiguous;
+}
+
+
 /* Why the event is a dead letter now, or NULL: it is tried again. */
 
 static const char *
 fwd_judge_reason(const fwd_judge_t *judge, const fwd_item_t *item,
-    fwd_outcome_t outcome)
+    uint32_t index, fwd_outcome_t outcome)
 {
     uint64_t                age;
     const fwd_dest_conf_t  *conf;
@@ -426,7 +501,7 @@ fwd_judge_reason(const fwd_judge_t *judge, const fwd_item_t *item,
     }
 
     if (outcome == FWD_OUTCOME_AMBIGUOUS
-        && conf->policy.ambiguous == FWD_AMBIGUOUS_DEAD)
+        && fwd_judge_ambiguous(judge->batch, index) == FWD_AMBIGUOUS_DEAD)
     {
         return fwd_outcome_name(outcome);
     }
@@ -469,6 +544,16 @@ fwd_judge_split(fwd_batch_t *batch)
     dest = batch->dest;
     middle = batch->items_count / 2;
 
+    if (batch->singly) {
+
+        for (i = 0; i < batch->items_count; i++) {
+            batch->items[i]->alone = 1;
+        }
+
+        fwd_list_insert_before(dest->again.next, &batch->link);
+        return;
+    }
+
     if (dest->order != NULL) {
 
         /* one half at a time: the other may hold later events of a person */
@@ -510,6 +595,14 @@ fwd_judge_split(fwd_batch_t *batch)
 static void
 fwd_judge_back(fwd_batch_t *batch)
 {
+    fwd_judge_hold(batch);
+    fwd_list_insert_before(batch->dest->again.next, &batch->link);
+}
+
+
+static void
+fwd_judge_hold(fwd_batch_t *batch)
+{
     uint64_t     wait;
     fwd_dest_t  *dest;
 
@@ -526,6 +619,4 @@ fwd_judge_back(fwd_batch_t *batch)
     if (wait > dest->hold_ms) {
         dest->hold_ms = wait;
     }
-
-    fwd_list_insert_before(dest->again.next, &batch->link);
 }

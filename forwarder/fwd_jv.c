@@ -25,11 +25,11 @@
 
 
 static jv fwd_jv_node(const martech_json_tape_t *tape, uint32_t node,
-    uint32_t depth);
+    uint32_t depth, int guard);
 static jv fwd_jv_object(const martech_json_tape_t *tape, uint32_t node,
-    uint32_t depth);
+    uint32_t depth, int guard);
 static jv fwd_jv_array(const martech_json_tape_t *tape, uint32_t node,
-    uint32_t depth);
+    uint32_t depth, int guard);
 static jv fwd_jv_string(const unsigned char *data, size_t len, int escaped);
 static jv fwd_jv_number(const unsigned char *data, size_t len);
 static void fwd_jv_dump_number(fwd_buf_t *b, jv value);
@@ -46,12 +46,24 @@ fwd_jv_parse(fwd_reader_tape_t *rt, martech_str_t text)
         return jv_invalid();
     }
 
-    return fwd_jv_node(&rt->tape, 0, 0);
+    return fwd_jv_node(&rt->tape, 0, 0, 0);
+}
+
+
+jv
+fwd_jv_parse_guarded(fwd_reader_tape_t *rt, martech_str_t text)
+{
+    if (fwd_reader_tape_scan(rt, text) != FWD_OK) {
+        return jv_invalid();
+    }
+
+    return fwd_jv_node(&rt->tape, 0, 0, 1);
 }
 
 
 static jv
-fwd_jv_node(const martech_json_tape_t *tape, uint32_t node, uint32_t depth)
+fwd_jv_node(const martech_json_tape_t *tape, uint32_t node, uint32_t depth,
+    int guard)
 {
     const unsigned char        *value;
     const martech_json_node_t  *n;
@@ -76,11 +88,11 @@ fwd_jv_node(const martech_json_tape_t *tape, uint32_t node, uint32_t depth)
 
     case MARTECH_JSON_ARRAY:
         return (depth < FWD_JV_DEPTH_MAX)
-               ? fwd_jv_array(tape, node, depth + 1) : jv_invalid();
+               ? fwd_jv_array(tape, node, depth + 1, guard) : jv_invalid();
 
     case MARTECH_JSON_OBJECT:
         return (depth < FWD_JV_DEPTH_MAX)
-               ? fwd_jv_object(tape, node, depth + 1) : jv_invalid();
+               ? fwd_jv_object(tape, node, depth + 1, guard) : jv_invalid();
 
     default:
         return jv_null();
@@ -89,9 +101,10 @@ fwd_jv_node(const martech_json_tape_t *tape, uint32_t node, uint32_t depth)
 
 
 static jv
-fwd_jv_object(const martech_json_tape_t *tape, uint32_t node, uint32_t depth)
+fwd_jv_object(const martech_json_tape_t *tape, uint32_t node, uint32_t depth,
+    int guard)
 {
-    jv                          object, value;
+    jv                          object, key, value;
     uint32_t                    i;
     const martech_json_node_t  *n;
 
@@ -99,18 +112,26 @@ fwd_jv_object(const martech_json_tape_t *tape, uint32_t node, uint32_t depth)
 
     for (i = node + 1; i != tape->nodes[node].next; i = n->next) {
         n = &tape->nodes[i];
-        value = fwd_jv_node(tape, i, depth);
+        value = fwd_jv_node(tape, i, depth, guard);
 
         if (!jv_is_valid(value)) {
             jv_free(object);
             return value;
         }
 
-        object = jv_object_set(object,
-                               fwd_jv_string(tape->text + n->key, n->key_len,
-                                             n->flags
-                                             & MARTECH_JSON_KEY_ESCAPED),
-                               value);
+        key = fwd_jv_string(tape->text + n->key, n->key_len,
+                            n->flags & MARTECH_JSON_KEY_ESCAPED);
+
+        /* the first byte tells; escaped it may be anything */
+
+        if (guard && n->key_len != 0
+            && (tape->text[n->key] == '@' || tape->text[n->key] == '\\')
+            && jv_is_valid(key) && jv_string_value(key)[0] == '@')
+        {
+            key = jv_string_concat(jv_string(FWD_JV_GUARD), key);
+        }
+
+        object = jv_object_set(object, key, value);
     }
 
     return object;
@@ -118,7 +139,8 @@ fwd_jv_object(const martech_json_tape_t *tape, uint32_t node, uint32_t depth)
 
 
 static jv
-fwd_jv_array(const martech_json_tape_t *tape, uint32_t node, uint32_t depth)
+fwd_jv_array(const martech_json_tape_t *tape, uint32_t node, uint32_t depth,
+    int guard)
 {
     jv        array, value;
     uint32_t  i;
@@ -126,7 +148,7 @@ fwd_jv_array(const martech_json_tape_t *tape, uint32_t node, uint32_t depth)
     array = jv_array_sized((int) tape->nodes[node].count);
 
     for (i = node + 1; i != tape->nodes[node].next; i = tape->nodes[i].next) {
-        value = fwd_jv_node(tape, i, depth);
+        value = fwd_jv_node(tape, i, depth, guard);
 
         if (!jv_is_valid(value)) {
             jv_free(array);

@@ -24,6 +24,15 @@
  */
 jv fwd_jv_parse(fwd_reader_tape_t *rt, martech_str_t text);
 
+/*
+ * The same of what others have written: a name that begins with "@" gets
+ * FWD_JV_GUARD in front, so that it is no marker in the output of a map.  The
+ * writer of records takes it off.
+ */
+#define FWD_JV_GUARD  "\x01"
+
+jv fwd_jv_parse_guarded(fwd_reader_tape_t *rt, martech_str_t text);
+
 /* Appends the text of a value, and frees the value. */
 void fwd_jv_dump(fwd_buf_t *b, jv value);
 

@@ -38,7 +38,6 @@ static size_t fwd_request_on_body(char *data, size_t size, size_t n,
 static size_t fwd_request_on_header(char *data, size_t size, size_t n,
     void *userdata);
 static void fwd_request_done(CURL *easy, CURLcode code);
-static void fwd_request_end(fwd_request_t *rq);
 static void fwd_sender_fail(void *data);
 
 
@@ -125,6 +124,12 @@ fwd_sender_create(void **ctx, fwd_core_t *core, const fwd_dest_conf_t *conf,
         }
     }
 
+    if (conf->http.endpoints != NULL
+        && fwd_auth_create(&sender->auth, core, conf, err) != FWD_OK)
+    {
+        goto failed;
+    }
+
     sender->http = fwd_http_create(core, fwd_request_done);
     if (sender->http == NULL) {
         goto failed;
@@ -136,6 +141,7 @@ fwd_sender_create(void **ctx, fwd_core_t *core, const fwd_dest_conf_t *conf,
 
 failed:
 
+    fwd_auth_destroy(sender->auth);
     fwd_map_destroy(sender->answer);
     curl_slist_free_all(sender->headers);
     free(sender);
@@ -156,6 +162,7 @@ fwd_sender_destroy(void *ctx)
     while (!fwd_list_empty(&sender->active)) {
         rq = fwd_list_data(sender->active.next, fwd_request_t, link);
         fwd_http_cancel(sender->http, rq->easy);
+        fwd_call_unwait(rq);
 
         /* sent or not, nobody knows: it stays queued */
 
@@ -173,6 +180,7 @@ fwd_sender_destroy(void *ctx)
     }
 
     fwd_http_destroy(sender->http);
+    fwd_auth_destroy(sender->auth);
     fwd_map_destroy(sender->answer);
     curl_slist_free_all(sender->headers);
     fwd_buf_free(&sender->ids);
@@ -207,8 +215,9 @@ fwd_sender_send(void *ctx, fwd_batch_t *batch)
     rq->batch = batch;
     rq->part = 0;
 
-    if (fwd_request_start(rq) != FWD_OK) {
-
+    if ((batch->calls ? fwd_call_start(rq) : fwd_request_start(rq))
+        != FWD_OK)
+    {
         /* not from here: the caller is in the middle of its round */
 
         fwd_list_remove(&rq->link);
@@ -226,6 +235,13 @@ fwd_sender_fail(void *data)
 
     while (!fwd_list_empty(&sender->failed)) {
         rq = fwd_list_data(sender->failed.next, fwd_request_t, link);
+
+        if (rq->batch->calls != NULL) {
+            fwd_list_remove(&rq->link);
+            fwd_list_push(&sender->active, &rq->link);
+            fwd_call_ended(rq);
+            continue;
+        }
 
         rq->batch->outcome = FWD_OUTCOME_PAUSED;
         (void) snprintf(rq->batch->reason, sizeof(rq->batch->reason),
@@ -255,23 +271,27 @@ fwd_request_create(fwd_sender_t *sender)
 
     rq->sender = sender;
     rq->easy = easy;
+    fwd_call_init(rq);
     fwd_buf_init(&rq->body, FWD_BODY_MAX);
     fwd_reply_init(&rq->reply);
+    rq->reply.more = sender->conf->desc->answer_headers.list;
+    rq->reply.more_count = sender->conf->desc->answer_headers.count;
 
     limits = &sender->conf->limits;
+
+    fwd_safe_attach(&rq->guard, &sender->conf->http.safe, easy);
 
     /* what stays the same for all requests; the rest is set by start */
 
     (void) curl_easy_setopt(easy, CURLOPT_PRIVATE, rq);
-    (void) curl_easy_setopt(easy, CURLOPT_URL, sender->conf->http.url);
-    (void) curl_easy_setopt(easy, CURLOPT_POST, 1L);
-    (void) curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST,
+
+    if (sender->conf->http.endpoints == NULL) {
+        (void) curl_easy_setopt(easy, CURLOPT_URL, sender->conf->http.url);
+        (void) curl_easy_setopt(easy, CURLOPT_POST, 1L);
+        (void) curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST,
                          fwd_request_methods[sender->conf->http.method]);
-    (void) curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    (void) curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    (void) curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
-    (void) curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-    (void) curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+    }
+
     (void) curl_easy_setopt(easy, CURLOPT_USERAGENT,
                             "martech-forwarder/" MARTECH_VERSION);
     (void) curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
@@ -305,6 +325,7 @@ fwd_request_free(fwd_request_t *rq)
 {
     fwd_list_remove(&rq->link);
     curl_easy_cleanup(rq->easy);
+    fwd_call_free(rq);
     fwd_buf_free(&rq->body);
     fwd_reply_free(&rq->reply);
     free(rq);
@@ -325,6 +346,7 @@ fwd_request_start(fwd_request_t *rq)
 
     fwd_reply_reset(&rq->reply);
     rq->headers_count = 0;
+    rq->guard.refused = NULL;
 
     body = fwd_request_body(rq);
     if (body.data == NULL) {
@@ -514,6 +536,11 @@ fwd_request_done(CURL *easy, CURLcode code)
     (void) curl_easy_getinfo(easy, CURLINFO_PRIVATE, &data);
     rq = (fwd_request_t *) (void *) data;
 
+    if (rq->batch->calls != NULL) {
+        fwd_call_done(rq, code);
+        return;
+    }
+
     fwd_request_judge(rq, code);
 
     if (fwd_outcome_is_good(rq->batch->outcome)
@@ -535,7 +562,7 @@ fwd_request_done(CURL *easy, CURLcode code)
 }
 
 
-static void
+void
 fwd_request_end(fwd_request_t *rq)
 {
     fwd_batch_t  *batch;

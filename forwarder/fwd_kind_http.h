@@ -11,10 +11,14 @@
 #define _FWD_KIND_HTTP_H_INCLUDED_
 
 
+#include "fwd_auth.h"
 #include "fwd_buf.h"
+#include "fwd_call.h"
 #include "fwd_dest.h"
 #include "fwd_http.h"
 #include "fwd_reply.h"
+#include "fwd_safe_curl.h"
+#include "fwd_safe_curl.h"
 
 
 #define FWD_HEADER_MAX    256            /* of our own headers */
@@ -33,9 +37,19 @@ struct fwd_request_s {
     fwd_buf_t             body;
     size_t                body_len;      /* of what is sent */
     fwd_reply_t           reply;
+    fwd_safe_guard_t      guard;
     struct curl_slist     headers[FWD_REQUEST_HEADERS];
     char                  lines[FWD_REQUEST_HEADERS][FWD_HEADER_MAX];
     uint32_t              headers_count;
+
+    /* of calls (fwd_http_call.c) */
+    fwd_call_request_t    call;
+    struct curl_slist    *lines_list;    /* of the call under way */
+    fwd_auth_wait_t       wait;
+    uint64_t              used;          /* token of this attempt; 0: none */
+    unsigned              waited:1;      /* for a first token, likewise */
+    unsigned              refreshed:1;   /* credentials, for this call */
+    unsigned              refresh:1;     /* the answer asks for it */
 };
 
 
@@ -50,11 +64,27 @@ struct fwd_sender_s {
     fwd_buf_t             ids;           /* scratch for batch ids */
     fwd_post_t            fail;          /* requests that could not start */
     fwd_link_t            failed;
+    fwd_auth_t           *auth;          /* NULL: no calls */
 };
 
 
 /* fwd_http_judge.c: a transfer is over; sets the outcome of the batch. */
 void fwd_request_judge(fwd_request_t *rq, CURLcode code);
+
+/* fwd_kind_http.c: the batch is through. */
+void fwd_request_end(fwd_request_t *rq);
+
+/*
+ * fwd_http_call.c: a batch of calls.  start() makes the next one; FWD_ERROR:
+ * the outcome is set, and ended() is to be called, not inline.  ended() goes
+ * on with the next call, or ends the request.
+ */
+void fwd_call_init(fwd_request_t *rq);
+void fwd_call_free(fwd_request_t *rq);
+fwd_rc_t fwd_call_start(fwd_request_t *rq) FWD_MUST_CHECK;
+void fwd_call_done(fwd_request_t *rq, CURLcode code);
+void fwd_call_ended(fwd_request_t *rq);
+void fwd_call_unwait(fwd_request_t *rq);
 
 
 #endif /* _FWD_KIND_HTTP_H_INCLUDED_ */

@@ -38,6 +38,8 @@
 #define FWD_ADAPT_MIN            0.01
 
 
+static uint64_t fwd_limit_units(const fwd_limit_t *l,
+    const fwd_limit_ticket_t *ticket, uint32_t rate);
 static uint64_t fwd_limit_clamp(uint64_t n, uint64_t min, uint64_t max);
 static void fwd_limit_move(fwd_rate_t *rate, uint64_t slot, int64_t count);
 static void fwd_limit_earn(fwd_limit_t *l, uint64_t now_ms);
@@ -127,6 +129,10 @@ fwd_limit_room(const fwd_limit_t *l, uint64_t now_ms)
     for (i = 0; i < l->rates_count; i++) {
         rate = &l->rates[i];
 
+        if (rate->conf.endpoint != NULL) {
+            continue;                    /* known with the calls of a batch */
+        }
+
         if (rate->have == 0 || rate->have < rate->need
             || now_ms > l->until_ms)
         {
@@ -142,6 +148,15 @@ fwd_limit_room(const fwd_limit_t *l, uint64_t now_ms)
 }
 
 
+static uint64_t
+fwd_limit_units(const fwd_limit_t *l, const fwd_limit_ticket_t *ticket,
+    uint32_t rate)
+{
+    return l->rates[rate].conf.endpoint != NULL
+           ? ticket->own[rate] : ticket->units[l->rates[rate].conf.unit];
+}
+
+
 fwd_rc_t
 fwd_limit_take(fwd_limit_t *l, fwd_limit_ticket_t *ticket, uint64_t now_ms)
 {
@@ -152,18 +167,18 @@ fwd_limit_take(fwd_limit_t *l, fwd_limit_ticket_t *ticket, uint64_t now_ms)
 
     for (i = 0; i < l->rates_count; i++) {
         rate = &l->rates[i];
-        lacking += (rate->have < ticket->units[rate->conf.unit]);
+        lacking += (rate->have < fwd_limit_units(l, ticket, i));
     }
 
     for (i = 0; i < l->rates_count; i++) {
         rate = &l->rates[i];
 
         if (lacking) {
-            rate->need = ticket->units[rate->conf.unit];
+            rate->need = fwd_limit_units(l, ticket, i);
 
         } else {
             rate->need = 0;
-            rate->have -= ticket->units[rate->conf.unit];
+            rate->have -= fwd_limit_units(l, ticket, i);
         }
     }
 
@@ -387,7 +402,7 @@ fwd_limit_arrived(fwd_limit_t *l, const fwd_limit_ticket_t *ticket,
             continue;
         }
 
-        count = (int64_t) ticket->units[rate->conf.unit];
+        count = (int64_t) fwd_limit_units(l, ticket, i);
 
         fwd_limit_move(rate, booked, -count);
         fwd_limit_move(rate, fwd_limit_slot(rate, at), count);

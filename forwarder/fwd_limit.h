@@ -25,6 +25,7 @@
 
 
 #define FWD_LIMIT_MOVES_MAX  32          /* corrections that wait, a rate */
+#define FWD_LIMIT_RATES_MAX  8           /* of a destination */
 #define FWD_LIMIT_CALLS      20          /* a second, of one destination */
 
 
@@ -38,6 +39,8 @@ typedef struct {
 /* What one delivery costs, and the grant that paid for it. */
 typedef struct {
     uint64_t              units[3];      /* by fwd_rate_unit_t */
+    uint64_t              own[FWD_LIMIT_RATES_MAX];  /* of rates of a single
+                                            endpoint, by their place */
     uint64_t              sent_ms;       /* when it was asked for */
     uint64_t              redis_ms;      /* its time of Redis; 0: none */
     uint64_t              hold_ms;       /* booked so much later */

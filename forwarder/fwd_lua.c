@@ -558,6 +558,33 @@ static const char *const  fwd_lua[FWD_SCRIPT_COUNT] = {
     "redis.call('HSET', KEYS[1], 'hold', ARGV[1])\n"
     "return 1\n",
 
+    [FWD_SCRIPT_TOKEN] =
+    "redis.call('PERSIST', KEYS[1])\n"
+    "local h = redis.call('HMGET', KEYS[1], 'generation', 'sealed')\n"
+    "local gen = tonumber(h[1] or '0')\n"
+    "if gen > tonumber(ARGV[1]) then return {'token', gen, h[2] or ''} end\n"
+    "if redis.call('SET', KEYS[2], ARGV[2], 'NX', 'PX', ARGV[3]) then\n"
+    "    return {'lock', gen, h[2] or ''}\n"
+    "end\n"
+    "return {'wait', redis.call('PTTL', KEYS[2])}\n",
+
+    [FWD_SCRIPT_TOKEN_STORE] =
+    "redis.call('PERSIST', KEYS[1])\n"
+    "local stored = 0\n"
+    "local gen = tonumber(redis.call('HGET', KEYS[1], 'generation') or '0')\n"
+    "if tonumber(ARGV[2]) > gen then\n"
+    "    redis.call('HSET', KEYS[1], 'generation', ARGV[2],\n"
+    "               'sealed', ARGV[3])\n"
+    "    stored = 1\n"
+    "elseif tonumber(ARGV[2]) == gen\n"
+    "    and redis.call('HGET', KEYS[1], 'sealed') == ARGV[3] then\n"
+    "    stored = 1\n"
+    "end\n"
+    "if redis.call('GET', KEYS[2]) == ARGV[1] then\n"
+    "    redis.call('DEL', KEYS[2])\n"
+    "end\n"
+    "return stored\n",
+
     /* the first write is one that a full Redis permits, as above */
 
     [FWD_SCRIPT_BEAT] =

@@ -22,18 +22,18 @@
 #include "fwd_jv.h"
 #include "fwd_map.h"
 #include "fwd_map_private.h"
+#include "fwd_prelude.h"
 #include "fwd_units.h"
 
 
-#define FWD_MAP_PROGRAM_MAX  (FWD_MAP_SIZE_MAX + 4096)
-#define FWD_MAP_RECORD_MAX   (64 * 1024 * 1024)
+#define FWD_MAP_PROGRAM_MAX  (FWD_MAP_SIZE_MAX + 32768)
 
 
 struct fwd_map_s {
     jq_state             *jq;
     jv                    settings;
     fwd_reader_tape_t     tape;
-    fwd_buf_t             output;        /* of the record being made */
+    fwd_record_writer_t   writer;
 };
 
 
@@ -49,11 +49,12 @@ typedef struct {
 } fwd_map_errors_t;
 
 
-static fwd_rc_t fwd_map_build(fwd_map_t **out, jv settings,
-    const char *source, const char *file, fwd_report_t *report);
+static fwd_rc_t fwd_map_build(fwd_map_t **out, const fwd_dest_conf_t *conf,
+    jv settings, const char *source, const char *file, fwd_report_t *report);
 static jv fwd_map_input(const fwd_map_t *map, jv event, const char *person,
     uint64_t now_ms);
 static jv fwd_map_settings(const fwd_dest_conf_t *conf);
+static jv fwd_map_list(const fwd_words_t *words);
 static void fwd_map_compile_error(void *data, jv msg);
 static void fwd_map_run_error(void *data, jv msg);
 static fwd_rc_t fwd_map_output(fwd_map_t *map, jv value,
@@ -95,7 +96,8 @@ fwd_map_create_when(fwd_map_t **out, const fwd_dest_conf_t *conf,
 
     (void) snprintf(name, sizeof(name), "destinations.%s.when", conf->name);
 
-    return fwd_map_build(out, jv_invalid(), conf->wanted.when, name, report);
+    return fwd_map_build(out, conf, jv_invalid(), conf->wanted.when, name,
+                         report);
 }
 
 
@@ -103,15 +105,17 @@ fwd_rc_t
 fwd_map_compile(fwd_map_t **out, const fwd_dest_conf_t *conf,
     const char *source, const char *file, fwd_report_t *report)
 {
-    return fwd_map_build(out, fwd_map_settings(conf), source, file, report);
+    return fwd_map_build(out, conf, fwd_map_settings(conf), source, file,
+                         report);
 }
 
 
 static fwd_rc_t
-fwd_map_build(fwd_map_t **out, jv settings, const char *source,
-    const char *file, fwd_report_t *report)
+fwd_map_build(fwd_map_t **out, const fwd_dest_conf_t *conf, jv settings,
+    const char *source, const char *file, fwd_report_t *report)
 {
     int                ok;
+    char              *prelude;
     size_t             errors;
     fwd_buf_t          program;
     fwd_map_t         *map;
@@ -129,7 +133,7 @@ fwd_map_build(fwd_map_t **out, jv settings, const char *source,
 
     map->settings = settings;
     fwd_reader_tape_init(&map->tape);
-    fwd_buf_init(&map->output, FWD_MAP_RECORD_MAX);
+    fwd_record_init(&map->writer, conf);
 
     map->jq = jq_init();
     if (map->jq == NULL) {
@@ -145,6 +149,9 @@ fwd_map_build(fwd_map_t **out, jv settings, const char *source,
 
     fwd_buf_init(&program, FWD_MAP_PROGRAM_MAX);
     fwd_buf_add_string(&program, fwd_map_prelude);
+    prelude = fwd_prelude(source);
+    fwd_buf_add_string(&program, prelude ? prelude : "");
+    free(prelude);
     fwd_buf_add_string(&program, source);
     text = fwd_buf_string(&program);
 
@@ -181,7 +188,7 @@ fwd_map_destroy(fwd_map_t *map)
 
     jv_free(map->settings);
     fwd_reader_tape_free(&map->tape);
-    fwd_buf_free(&map->output);
+    fwd_record_cleanup(&map->writer);
     free(map);
 }
 
@@ -207,7 +214,10 @@ fwd_map_settings(const fwd_dest_conf_t *conf)
             continue;
         }
 
-        if (setting->kind == FWD_SETTING_NUMBER
+        if (setting->list) {
+            value = fwd_map_list(&conf->lists[i]);
+
+        } else if (setting->kind == FWD_SETTING_NUMBER
             && fwd_units_number(&number, text) == FWD_OK)
         {
             value = jv_number((double) number);
@@ -223,6 +233,22 @@ fwd_map_settings(const fwd_dest_conf_t *conf)
     }
 
     return settings;
+}
+
+
+static jv
+fwd_map_list(const fwd_words_t *words)
+{
+    jv      list;
+    size_t  i;
+
+    list = jv_array();
+
+    for (i = 0; i < words->count; i++) {
+        list = jv_array_append(list, jv_string(words->list[i]));
+    }
+
+    return list;
 }
 
 
@@ -383,7 +409,7 @@ fwd_map_run(fwd_map_t *map, martech_str_t event, const char *person,
     unsigned  n;
     fwd_rc_t  rc;
 
-    value = fwd_jv_parse(&map->tape, event);
+    value = fwd_jv_parse_guarded(&map->tape, event);
 
     if (!jv_is_valid(value)) {
         jv_free(value);
@@ -453,28 +479,22 @@ static fwd_rc_t
 fwd_map_output(fwd_map_t *map, jv value, fwd_map_record_pt record,
     void *data, fwd_error_t *err)
 {
-    fwd_rc_t  rc;
+    fwd_record_t  made;
 
-    if (jv_get_kind(value) != JV_KIND_OBJECT) {
-        rc = fwd_error(err, "the map gave %s, allowed are objects",
-                       jv_kind_name(jv_get_kind(value)));
-        jv_free(value);
-        return rc;
+    if (fwd_record_write(&map->writer, value, &made, err) != FWD_OK) {
+        return FWD_ERROR;
     }
 
-    fwd_buf_reset(&map->output);
-    fwd_jv_dump(&map->output, value);
-
-    if (map->output.failed) {
-        return fwd_error(err, "the map gave a record above %d bytes",
-                         FWD_MAP_RECORD_MAX);
-    }
-
-    rc = record(data, (const char *) map->output.data, map->output.len);
-
-    if (rc != FWD_OK) {
+    if (record(data, &made) != FWD_OK) {
         return fwd_error(err, "out of memory");
     }
 
     return FWD_OK;
+}
+
+
+void
+fwd_map_show(fwd_map_t *map, int show)
+{
+    map->writer.show = (show != 0);
 }

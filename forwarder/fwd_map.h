@@ -15,6 +15,7 @@
 
 
 #include "fwd_config.h"
+#include "fwd_record.h"
 
 
 #define FWD_MAP_RECORDS_MAX  1000        /* of one event */
@@ -25,9 +26,9 @@ typedef struct fwd_map_s  fwd_map_t;
 /* An event parsed once for several programs. */
 typedef struct fwd_map_event_s  fwd_map_event_t;
 
-/* Called with each record, JSON text; anything but FWD_OK ends the run. */
-typedef fwd_rc_t (*fwd_map_record_pt)(void *data, const char *text,
-    size_t len);
+/* Called with each record; anything but FWD_OK ends the run. */
+typedef fwd_rc_t (*fwd_map_record_pt)(void *data,
+    const fwd_record_t *record);
 
 
 /*
@@ -54,6 +55,9 @@ int fwd_map_needs_person(const char *program);
 fwd_rc_t fwd_map_run(fwd_map_t *map, martech_str_t event, const char *person,
     uint64_t now_ms, fwd_map_record_pt record, void *data, fwd_error_t *err)
     FWD_MUST_CHECK;
+
+/* Records are for people: "***" stands for secrets. */
+void fwd_map_show(fwd_map_t *map, int show);
 
 fwd_map_event_t *fwd_map_event_create(void);
 void fwd_map_event_destroy(fwd_map_event_t *parsed);

@@ -41,6 +41,7 @@ static void fwd_metrics_plain(fwd_buf_t *out, const fwd_metrics_t *m,
 static void fwd_metrics_ages(fwd_buf_t *out, const fwd_metrics_t *m);
 static uint64_t fwd_metrics_age(const fwd_metrics_t *m, uint64_t since_ms);
 static void fwd_metrics_classes(fwd_buf_t *out, const fwd_metrics_t *m);
+static void fwd_metrics_dropped(fwd_buf_t *out, const fwd_metrics_t *m);
 static void fwd_metrics_class(fwd_buf_t *out, const char *name,
     const char *dest, const uint64_t *counts);
 static void fwd_metrics_histograms(fwd_buf_t *out, const fwd_metrics_t *m);
@@ -77,6 +78,9 @@ static const fwd_metrics_plain_t  fwd_metrics_plains[] = {
     { "shadow_equal_total", "counter",
       "Events of a shadow that give the same records.",
       FWD_METRICS_DEST(shadow_equal), 1 },
+    { "answer_warnings_total", "counter",
+      "Answers in which answer.jq found something to tell.",
+      FWD_METRICS_DEST(warnings), 1 },
     { "shadow_different_total", "counter",
       "Events of a shadow that give other records.",
       FWD_METRICS_DEST(shadow_different), 1 },
@@ -107,6 +111,7 @@ fwd_metrics_write(fwd_buf_t *out, const fwd_metrics_t *m)
 
     fwd_metrics_ages(out, m);
     fwd_metrics_classes(out, m);
+    fwd_metrics_dropped(out, m);
     fwd_metrics_histograms(out, m);
     fwd_metrics_breakers(out, m);
 }
@@ -247,6 +252,32 @@ fwd_metrics_ages(fwd_buf_t *out, const fwd_metrics_t *m)
                             fwd_metrics_age(m, stats->fresh_ms), 1000);
         fwd_metrics_line(out, "martech_forwarder_freshness_seconds"
                          "{destination=\"%s\"} %s\n", label, number);
+    }
+}
+
+
+static void
+fwd_metrics_dropped(fwd_buf_t *out, const fwd_metrics_t *m)
+{
+    char                       label[FWD_METRICS_LABEL_MAX];
+    size_t                     i, n;
+    const fwd_reason_stats_t  *row;
+
+    fwd_metrics_head(out, "dropped_events_total", "counter",
+                     "Events that a map has dropped, by its reason.");
+
+    for (i = 0; i < m->dests_count; i++) {
+        fwd_metrics_label(label, m->dests[i].name);
+
+        for (n = 0; n < FWD_STATS_REASONS; n++) {
+            row = &m->dests[i].stats.reasons[n];
+
+            if (row->name[0] != '\0') {
+                fwd_metrics_line(out, "martech_forwarder_dropped_events_total"
+                                 "{destination=\"%s\",reason=\"%s\"} %"
+                                 PRIu64 "\n", label, row->name, row->count);
+            }
+        }
     }
 }
 

@@ -39,6 +39,17 @@ typedef enum {
 
 #define FWD_RETRY_AFTER_MIN_MS  1000
 #define FWD_RETRY_AFTER_MAX_MS  (3600 * 1000)
+#define FWD_RETRY_DAILY_MAX_MS  (24 * 3600 * 1000)   /* of a quota of a day */
+
+
+/* What is to be done again, and how, beside the outcome. */
+typedef enum {
+    FWD_VERDICT_PLAIN = 0,
+    FWD_VERDICT_SPLIT,            /* one of its call is bad, and nobody knows
+                                     which */
+    FWD_VERDICT_SINGLY,           /* likewise; each alone the next time */
+    FWD_VERDICT_BACK,             /* not sent, or not its fault: as it is */
+} fwd_verdict_how_t;
 
 
 /* What an answer says about one record. */
@@ -46,6 +57,7 @@ typedef struct {
     fwd_outcome_t         outcome;
     uint32_t              reason;        /* offset of the vendor's text */
     uint32_t              reason_len;    /* 0: none */
+    fwd_verdict_how_t     how;           /* of the records of a call */
 } fwd_verdict_t;
 
 

@@ -79,6 +79,10 @@ struct fwd_item_s {
     unsigned              doubtful:1;    /* a step with it was sent, and the
                                             answer lost */
     unsigned              grouped:1;     /* while a step is being built */
+    unsigned              left:1;        /* of its batch, while that ends: it
+                                            is sent once more */
+    unsigned              alone:1;       /* its records share no request: one
+                                            of those it was sent with is bad */
 };
 
 

@@ -37,7 +37,8 @@ fwd_reload_start(fwd_supervisor_t *s)
     fwd_rc_t      rc;
     fwd_report_t  report;
 
-    rc = fwd_check_load(&s->next, s->next_sha, s->file, &report);
+    rc = fwd_check_load(&s->next, s->next_sha, s->file, s->keeper.known,
+                        &report);
 
     if (rc == FWD_OK) {
         fwd_log_flush(s->log);
@@ -140,6 +141,7 @@ fwd_reload_switch(fwd_supervisor_t *s)
 
     s->old = s->set;
     s->set = set;
+    fwd_keeper_follow(&s->keeper, &set->conf);
 
     if (s->old != NULL) {
         s->reloaded = 1;

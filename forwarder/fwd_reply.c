@@ -15,7 +15,7 @@
 #define FWD_REPLY_NAME_MAX  64
 
 
-static int fwd_reply_wanted(const char *name);
+static int fwd_reply_wanted(const fwd_reply_t *reply, const char *name);
 static void fwd_reply_keep(fwd_reply_t *reply, const char *name,
     const char *value, size_t len);
 
@@ -115,7 +115,7 @@ fwd_reply_keep(fwd_reply_t *reply, const char *name, const char *value,
 
     /* a buffer that overflows forgets all it has */
 
-    if (!fwd_reply_wanted(name)
+    if (!fwd_reply_wanted(reply, name)
         || reply->headers.len + strlen(name) + len + 3
            > FWD_REPLY_HEADERS_MAX)
     {
@@ -135,7 +135,7 @@ fwd_reply_keep(fwd_reply_t *reply, const char *name, const char *value,
  */
 
 static int
-fwd_reply_wanted(const char *name)
+fwd_reply_wanted(const fwd_reply_t *reply, const char *name)
 {
     size_t                    len, i, n;
     static const char *const  whole[] = {
@@ -150,6 +150,16 @@ fwd_reply_wanted(const char *name)
     }
 
     len = strlen(name);
+
+    for (i = 0; i < reply->more_count; i++) {
+        n = strcspn(reply->more[i], "*");
+
+        if (len >= n && memcmp(name, reply->more[i], n) == 0
+            && (reply->more[i][n] == '*' || len == n))
+        {
+            return 1;
+        }
+    }
 
     for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
         n = strlen(ends[i]);

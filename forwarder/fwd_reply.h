@@ -26,6 +26,9 @@ typedef struct {
     fwd_buf_t             headers;       /* "name: value\n", lower case */
     size_t                head_bytes;
     char                  retry_after[64];
+    const char          **more;          /* names of others that are wanted;
+                                            "x*" is a beginning */
+    size_t                more_count;
     unsigned              cut:1;         /* the body was longer: not read to
                                             its end */
     unsigned              flooded:1;     /* the head was longer: given up */

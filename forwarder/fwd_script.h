@@ -129,6 +129,25 @@ typedef enum {
     FWD_SCRIPT_HOLD,
 
     /*
+     * The token of a destination.  Not fenced by a lease: whoever sends needs
+     * it.
+     * keys: token, lock; args: generation that is of no use, who asks, ms for
+     * which the lock is held.
+     * Answers { "token", generation, sealed } if there is a later one;
+     * { "lock", generation, sealed or "" } if we may get one; else { "wait",
+     * ms until the lock ends }.
+     */
+    FWD_SCRIPT_TOKEN,
+
+    /*
+     * Stores a token and gives the lock back.  A generation that is there
+     * already was stored by somebody who took the lock after us: it stays.
+     * keys: token, lock; args: who, generation ("0": only the lock), sealed.
+     * Answers 1, or 0 if it was not stored.
+     */
+    FWD_SCRIPT_TOKEN_STORE,
+
+    /*
      * No lease: the list of loops.
      * keys: loops; args: name, ms for which it counts ("0": take it off).
      * Answers the names of all loops that live.

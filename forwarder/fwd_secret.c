@@ -15,49 +15,76 @@
 #include <openssl/crypto.h>
 
 #include "fwd_secret.h"
+#include "fwd_vault.h"
 
 
-static fwd_rc_t fwd_secret_file(const char **value, const char *path,
+static fwd_rc_t fwd_secret_env(const char **value, const char *name,
     fwd_pool_t *pool, fwd_error_t *err);
+static fwd_rc_t fwd_secret_file(const char **value, const char *path,
+    struct stat *seen, fwd_pool_t *pool, fwd_error_t *err);
 
 
 fwd_rc_t
-fwd_secret_read(const char **value, const char *reference, fwd_pool_t *pool,
-    fwd_error_t *err)
+fwd_secret_read(const char **value, const char *reference,
+    fwd_secrets_t *secrets, fwd_pool_t *pool, fwd_error_t *err)
 {
-    const char  *text;
+    fwd_source_t  *source;
+
+    source = fwd_pool_alloc(pool, sizeof(fwd_source_t));
+    source->reference = reference;
+
+    if (secrets != NULL) {
+        source->next = secrets->sources;
+        secrets->sources = source;
+    }
 
     if (strncmp(reference, "file:", 5) == 0 && reference[5] != '\0') {
-        return fwd_secret_file(value, reference + 5, pool, err);
+        return fwd_secret_file(value, reference + 5, &source->seen, pool,
+                               err);
     }
 
     if (strncmp(reference, "env:", 4) == 0 && reference[4] != '\0') {
-        text = getenv(reference + 4);
-
-        if (text == NULL || *text == '\0') {
-            return fwd_error(err, "environment variable \"%s\" is not set",
-                             reference + 4);
-        }
-
-        if (strlen(text) > FWD_SECRET_SIZE_MAX) {
-            return fwd_error(err, "environment variable \"%s\" is longer "
-                             "than %d bytes", reference + 4,
-                             FWD_SECRET_SIZE_MAX);
-        }
-
-        *value = fwd_pool_string(pool, text, strlen(text));
-
-        return FWD_OK;
+        return fwd_secret_env(value, reference + 4, pool, err);
     }
 
-    return fwd_error(err, "is a secret, allowed is \"file:PATH\" or "
-                     "\"env:NAME\" (the value is not shown)");
+    if (fwd_vault_reference_valid(reference)) {
+        return fwd_vault_value(value, reference,
+                               secrets ? secrets->vault : NULL, pool, err);
+    }
+
+    source->reference = "";              /* it may be the secret itself */
+
+    return fwd_error(err, "is a secret, allowed is " FWD_SECRET_ALLOWED
+                     " (the value is not shown)");
 }
 
 
 static fwd_rc_t
-fwd_secret_file(const char **value, const char *path, fwd_pool_t *pool,
+fwd_secret_env(const char **value, const char *name, fwd_pool_t *pool,
     fwd_error_t *err)
+{
+    const char  *text;
+
+    text = getenv(name);
+
+    if (text == NULL || *text == '\0') {
+        return fwd_error(err, "environment variable \"%s\" is not set", name);
+    }
+
+    if (strlen(text) > FWD_SECRET_SIZE_MAX) {
+        return fwd_error(err, "environment variable \"%s\" is longer than %d "
+                         "bytes", name, FWD_SECRET_SIZE_MAX);
+    }
+
+    *value = fwd_pool_string(pool, text, strlen(text));
+
+    return FWD_OK;
+}
+
+
+static fwd_rc_t
+fwd_secret_file(const char **value, const char *path, struct stat *seen,
+    fwd_pool_t *pool, fwd_error_t *err)
 {
     int       fd;
     char      buf[FWD_SECRET_SIZE_MAX + 1];
@@ -72,6 +99,9 @@ fwd_secret_file(const char **value, const char *path, fwd_pool_t *pool,
         return fwd_error(err, "file \"%s\" cannot be opened: %s", path,
                          strerror(errno));
     }
+
+    /* before it is read: what changes meanwhile is seen as a change */
+    (void) fstat(fd, seen);
 
     len = 0;
 

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fwd_call.h"
 #include "fwd_dest.h"
 #include "fwd_gate.h"
 #include "fwd_identity.h"
@@ -28,8 +29,11 @@
 
 
 typedef struct {
+    const fwd_dest_t     *dest;
     fwd_batch_t          *batch;
     fwd_rc_t              rc;
+    fwd_record_kind_t     kind;          /* what the map says of the event */
+    char                  reason[FWD_RECORD_REASON_MAX + 1];
 } fwd_select_sink_t;
 
 
@@ -38,12 +42,12 @@ static fwd_item_t *fwd_select_lane_first(const fwd_dest_t *dest);
 static int fwd_select_lane_ready(const fwd_dest_t *dest);
 static int fwd_select_fresh_ready(const fwd_dest_t *dest, uint64_t *wait_ms);
 static fwd_batch_t *fwd_select_lane(fwd_dest_t *dest);
-static fwd_batch_t *fwd_select_fresh(fwd_dest_t *dest);
 static uint32_t fwd_select_ready(fwd_dest_t *dest, fwd_link_t *ready,
     fwd_batch_t *batch, size_t *bytes);
 static uint32_t fwd_select_queue(fwd_dest_t *dest, fwd_queue_t *queue,
     fwd_batch_t *batch, uint32_t max, size_t *bytes);
 static int fwd_select_order(const void *a, const void *b);
+static int fwd_fill_holds(const fwd_dest_t *dest, fwd_batch_t *batch);
 static int fwd_fill_expired(const fwd_dest_t *dest, const fwd_item_t *item);
 static martech_str_t fwd_fill_body(const fwd_dest_t *dest,
     const fwd_event_t *ev);
@@ -52,9 +56,7 @@ static fwd_rc_t fwd_fill_item(fwd_dest_t *dest, fwd_batch_t *batch,
     fwd_item_t *item);
 static void fwd_fill_failed(fwd_dest_t *dest, const fwd_item_t *item,
     const fwd_error_t *err);
-static fwd_rc_t fwd_fill_record(void *data, const char *text, size_t len);
-static void fwd_fill_return(fwd_dest_t *dest, fwd_item_t **items,
-    uint32_t count);
+static fwd_rc_t fwd_fill_record(void *data, const fwd_record_t *record);
 
 
 fwd_batch_t *
@@ -72,7 +74,8 @@ fwd_dest_select(fwd_dest_t *dest, uint64_t *wait_ms)
     }
 
     lane = fwd_select_lane_ready(dest);
-    fresh = fwd_select_fresh_ready(dest, wait_ms);
+    fresh = (dest->groups != NULL) ? fwd_groups_wait(dest)
+                                   : fwd_select_fresh_ready(dest, wait_ms);
 
     if (lane
         && (!fresh || fwd_gate_probes(dest)
@@ -80,6 +83,10 @@ fwd_dest_select(fwd_dest_t *dest, uint64_t *wait_ms)
     {
         dest->turn = 0;
         batch = fwd_select_lane(dest);
+
+    } else if (dest->groups != NULL) {
+        dest->turn++;
+        batch = fwd_groups_take(dest, wait_ms);
 
     } else if (fresh) {
         dest->turn++;
@@ -109,7 +116,9 @@ fwd_select_again(fwd_dest_t *dest)
     batch = fwd_list_data(dest->again.next, fwd_batch_t, link);
     fwd_list_remove(&batch->link);
 
-    fwd_batch_reset_records(batch);
+    if (!batch->filled) {
+        fwd_batch_reset_records(batch);
+    }
 
     return batch;
 }
@@ -233,7 +242,7 @@ fwd_select_lane(fwd_dest_t *dest)
 }
 
 
-static fwd_batch_t *
+fwd_batch_t *
 fwd_select_fresh(fwd_dest_t *dest)
 {
     size_t        bytes;
@@ -368,6 +377,14 @@ fwd_dest_fill(fwd_dest_t *dest, fwd_batch_t *batch)
     fwd_rc_t      rc;
     fwd_item_t   *item, **items;
 
+    if (batch->filled && fwd_fill_holds(dest, batch)) {
+        return FWD_OK;
+    }
+
+    if (batch->filled) {
+        fwd_batch_reset_records(batch);
+    }
+
     rc = FWD_NONE;
     items = batch->items;
     count = batch->items_count;
@@ -397,7 +414,9 @@ fwd_dest_fill(fwd_dest_t *dest, fwd_batch_t *batch)
         /* the slot is free: no more were added than looked at */
         items[batch->items_count++] = item;
 
-        if (batch->items_count > 1 && fwd_fill_alone(dest, batch)) {
+        if (batch->items_count > 1 && dest->conf->http.endpoints == NULL
+            && fwd_fill_alone(dest, batch))
+        {
             batch->items_count--;
             fwd_fill_return(dest, &items[i], count - i);
             break;
@@ -433,6 +452,51 @@ fwd_dest_fill(fwd_dest_t *dest, fwd_batch_t *batch)
     }
 
     return (rc == FWD_AGAIN) ? FWD_AGAIN : FWD_NONE;
+}
+
+
+/* 1 if a batch that was mapped before can go as it is. */
+
+static int
+fwd_fill_holds(const fwd_dest_t *dest, fwd_batch_t *batch)
+{
+    uint32_t           i;
+    const fwd_item_t  *item;
+
+    batch->attempt = 0;
+
+    for (i = 0; i < batch->items_count; i++) {
+        item = batch->items[i];
+
+        if (item->queue == NULL || !fwd_shard_owned(item->queue->shard)
+            || fwd_fill_expired(dest, item))
+        {
+            return 0;
+        }
+
+        if (item->attempts + 1 > batch->attempt) {
+            batch->attempt = item->attempts + 1;
+        }
+    }
+
+    return 1;
+}
+
+
+fwd_rc_t
+fwd_fill_one(fwd_dest_t *dest, fwd_batch_t *batch, fwd_item_t *item)
+{
+    if (fwd_fill_expired(dest, item)) {
+        item->end = FWD_END_EXPIRED;
+        fwd_queue_finish(item, FWD_FINISH_DONE);
+        return FWD_NONE;
+    }
+
+    if (fwd_batch_add(batch, item) != FWD_OK) {
+        return FWD_AGAIN;
+    }
+
+    return fwd_fill_item(dest, batch, item);
 }
 
 
@@ -521,7 +585,13 @@ fwd_fill_item(fwd_dest_t *dest, fwd_batch_t *batch, fwd_item_t *item)
         return FWD_NONE;
     }
 
-    body = fwd_fill_body(dest, item->event);
+    /* of several endpoints nobody knows which one it was made for */
+
+    memset(&body, 0, sizeof(body));
+
+    if (dest->conf->http.endpoints == NULL) {
+        body = fwd_fill_body(dest, item->event);
+    }
 
     if (body.len != 0 || dest->map == NULL) {
         return fwd_batch_add_slice(batch, body.len ? body : item->event->text)
@@ -529,8 +599,11 @@ fwd_fill_item(fwd_dest_t *dest, fwd_batch_t *batch, fwd_item_t *item)
     }
 
     records = batch->records_count;
+    sink.dest = dest;
     sink.batch = batch;
     sink.rc = FWD_OK;
+    sink.kind = FWD_RECORD_SEND;
+    sink.reason[0] = '\0';
 
     fwd_watch_enter(dest->engine->stats, FWD_PROGRAM_MAP, dest->index,
                     item->queue->shard->index, item->event->id,
@@ -547,14 +620,24 @@ fwd_fill_item(fwd_dest_t *dest, fwd_batch_t *batch, fwd_item_t *item)
         return FWD_AGAIN;                /* memory, not the map */
     }
 
-    if (rc == FWD_OK && batch->records_count != records) {
+    if (rc == FWD_OK && sink.kind != FWD_RECORD_DEAD
+        && batch->records_count != records)
+    {
         return FWD_OK;
     }
 
     fwd_batch_pop(batch);
     fwd_shadow_dropped(dest, item);
 
+    if (rc == FWD_OK && sink.kind == FWD_RECORD_DEAD) {
+        item->reason = fwd_dest_reason(dest, sink.reason);
+        fwd_queue_finish(item, FWD_FINISH_DEAD);
+        return FWD_NONE;
+    }
+
     if (rc == FWD_OK) {
+        fwd_stats_dropped(dest->stats, sink.kind == FWD_RECORD_DROP
+                                       ? sink.reason : "no_record", 1);
         item->end = FWD_END_DROP;
         fwd_queue_finish(item, FWD_FINISH_DONE);
         return FWD_NONE;
@@ -594,11 +677,47 @@ fwd_fill_failed(fwd_dest_t *dest, const fwd_item_t *item,
 
 
 static fwd_rc_t
-fwd_fill_record(void *data, const char *text, size_t len)
+fwd_fill_record(void *data, const fwd_record_t *record)
 {
-    fwd_select_sink_t  *sink = data;
+    fwd_steer_t             steer;
+    fwd_select_sink_t      *sink = data;
+    const fwd_endpoint_t   *endpoints;
 
-    sink->rc = fwd_batch_add_copy(sink->batch, text, len);
+    endpoints = sink->dest->conf->http.endpoints;
+
+    if (record->kind != FWD_RECORD_SEND) {
+
+        /* what a person has to mend outweighs what was dropped */
+
+        if (sink->kind != FWD_RECORD_DEAD) {
+            sink->kind = record->kind;
+            memcpy(sink->reason, record->reason, sizeof(sink->reason));
+        }
+
+        return FWD_OK;
+    }
+
+    if (endpoints != NULL
+        && !fwd_calls_fits(&endpoints[record->endpoint], record->text))
+    {
+        sink->kind = FWD_RECORD_DEAD;
+        memcpy(sink->reason, "record_too_large",
+               sizeof("record_too_large"));
+        return FWD_OK;
+    }
+
+    sink->rc = fwd_batch_add_copy(sink->batch, record->text.data,
+                                  record->text.len);
+
+    if (sink->rc == FWD_OK && endpoints != NULL) {
+        steer.endpoint = record->endpoint;
+        steer.group = record->group;
+        steer.path = record->path;
+        steer.array = record->array;
+        steer.merge = record->merge;
+        steer.alone = record->alone;
+        sink->rc = fwd_batch_steer(sink->batch, &steer);
+    }
 
     return sink->rc;
 }
@@ -606,7 +725,7 @@ fwd_fill_record(void *data, const char *text, size_t len)
 
 /* From the last to the first, each to the front of where it came from. */
 
-static void
+void
 fwd_fill_return(fwd_dest_t *dest, fwd_item_t **items, uint32_t count)
 {
     fwd_item_t  *item;

@@ -50,7 +50,7 @@ static void fwd_shadow_log(const fwd_dest_t *dest, const fwd_batch_t *batch,
 static void fwd_shadow_compare(fwd_dest_t *dest, const fwd_item_t *item);
 static fwd_rc_t fwd_shadow_map(fwd_map_t *map, const fwd_event_t *ev,
     uint64_t now_ms, fwd_buf_t *text);
-static fwd_rc_t fwd_shadow_record(void *data, const char *text, size_t len);
+static fwd_rc_t fwd_shadow_record(void *data, const fwd_record_t *record);
 static void fwd_shadow_differ(fwd_dest_t *dest, const fwd_item_t *item);
 static void fwd_shadow_value(fwd_shadow_diff_t *diff, jv a, jv b);
 static void fwd_shadow_array(fwd_shadow_diff_t *diff, jv a, jv b);
@@ -269,7 +269,7 @@ fwd_shadow_map(fwd_map_t *map, const fwd_event_t *ev, uint64_t now_ms,
 
 
 static fwd_rc_t
-fwd_shadow_record(void *data, const char *text, size_t len)
+fwd_shadow_record(void *data, const fwd_record_t *record)
 {
     fwd_buf_t  *to = data;
 
@@ -277,7 +277,7 @@ fwd_shadow_record(void *data, const char *text, size_t len)
         fwd_buf_add(to, ",", 1);
     }
 
-    fwd_buf_add(to, text, len);
+    fwd_buf_add(to, record->text.data, record->text.len);
 
     return to->failed ? FWD_ERROR : FWD_OK;
 }

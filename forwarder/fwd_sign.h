@@ -11,6 +11,8 @@
 #define _FWD_SIGN_H_INCLUDED_
 
 
+#include <openssl/evp.h>
+
 #include "fwd.h"
 
 
@@ -18,6 +20,7 @@
 #define FWD_SIGN_KEY_MAX    64
 #define FWD_SIGN_TEXT_MAX   48           /* "v1," + 44 of base64, zero */
 #define FWD_SIGN_ID_MAX     128          /* a message id with its zero */
+#define FWD_SIGN_V1A_MAX    96           /* "v1a," + 88 of base64, zero */
 
 
 typedef struct {
@@ -39,6 +42,21 @@ fwd_rc_t fwd_sign_key(fwd_sign_key_t *key, const char *secret,
  */
 void fwd_sign_v1(char *out, const fwd_sign_key_t *key, const char *id,
     uint64_t now_s, const void *body, size_t len);
+
+/*
+ * Reads a private Ed25519 key: "whsk_" and base64 of its 32 bytes, or of 64,
+ * the public key behind it.  The caller frees it.  FWD_ERROR with a text that
+ * holds no part of the key.
+ */
+fwd_rc_t fwd_sign_ed25519(EVP_PKEY **key, const char *secret,
+    fwd_error_t *err) FWD_MUST_CHECK;
+
+/*
+ * As fwd_sign_v1() with such a key; out has FWD_SIGN_V1A_MAX.  FWD_ERROR: out
+ * of memory.
+ */
+fwd_rc_t fwd_sign_v1a(char *out, EVP_PKEY *key, const char *id,
+    uint64_t now_s, const void *body, size_t len) FWD_MUST_CHECK;
 
 /*
  * Writes the id of one message and a zero to out, which has FWD_SIGN_ID_MAX:

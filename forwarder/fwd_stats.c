@@ -8,6 +8,9 @@
 
 #include <string.h>
 
+#include <stdio.h>
+#include <string.h>
+
 #include "fwd_stats.h"
 
 
@@ -54,6 +57,34 @@ fwd_stats_bucket(const uint64_t *bounds, size_t count, uint64_t value)
     for (n = 0; n < count && value > bounds[n]; n++) { /* void */ }
 
     return n;
+}
+
+
+/* A map may be wrong and give ever new ones: the last row takes the rest. */
+
+void
+fwd_stats_dropped(fwd_dest_stats_t *stats, const char *reason, uint64_t count)
+{
+    size_t               i;
+    fwd_reason_stats_t  *row;
+
+    for (i = 0; i < FWD_STATS_REASONS; i++) {
+        row = &stats->reasons[i];
+
+        if (i == FWD_STATS_REASONS - 1) {
+            reason = "other";
+        }
+
+        if (row->name[0] == '\0') {
+            (void) snprintf(row->name, sizeof(row->name), "%.*s",
+                            FWD_STATS_REASON_MAX, reason);
+        }
+
+        if (strcmp(row->name, reason) == 0) {
+            row->count += count;
+            return;
+        }
+    }
 }
 
 
@@ -133,6 +164,14 @@ fwd_stats_add_dest(fwd_dest_stats_t *to, const fwd_dest_stats_t *from)
     to->map_killed += from->map_killed;
     to->shadow_equal += from->shadow_equal;
     to->shadow_different += from->shadow_different;
+    to->warnings += from->warnings;
+
+    for (i = 0; i < FWD_STATS_REASONS; i++) {
+        if (from->reasons[i].name[0] != '\0') {
+            fwd_stats_dropped(to, from->reasons[i].name,
+                              from->reasons[i].count);
+        }
+    }
 
     to->concurrency += from->concurrency;
     to->inflight += from->inflight;

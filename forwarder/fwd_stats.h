@@ -24,6 +24,17 @@
 #define FWD_POISON_MAX       256         /* power of two */
 
 
+#define FWD_STATS_REASONS     16         /* of a destination; the last one is
+                                            for all others */
+#define FWD_STATS_REASON_MAX  40
+
+/* Events that a map has dropped, by its reason. */
+typedef struct {
+    char                  name[FWD_STATS_REASON_MAX + 8];   /* "": free */
+    uint64_t              count;
+} fwd_reason_stats_t;
+
+
 /* Of a destination in one loop. */
 typedef struct {
     uint64_t              attempts[FWD_OUTCOME_COUNT];  /* requests */
@@ -48,6 +59,8 @@ typedef struct {
                                             resumed */
     uint64_t              shadow_equal;  /* events with the same records */
     uint64_t              shadow_different;
+    uint64_t              warnings;      /* answers with one */
+    fwd_reason_stats_t    reasons[FWD_STATS_REASONS];
 } fwd_dest_stats_t;
 
 
@@ -129,6 +142,10 @@ size_t fwd_stats_size(size_t dests);
 /* One attempt has ended. */
 void fwd_stats_attempt(fwd_dest_stats_t *stats, fwd_outcome_t outcome,
     uint32_t events, uint64_t us);
+
+/* An event was dropped for a reason. */
+void fwd_stats_dropped(fwd_dest_stats_t *stats, const char *reason,
+    uint64_t count);
 
 /* Nobody works here any more: counters stay, everything else is zero. */
 void fwd_stats_idle(fwd_loop_stats_t *stats, size_t dests);

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -36,6 +37,7 @@ static uint64_t fwd_supervisor_now(void);
 static void fwd_supervisor_loop(fwd_supervisor_t *s);
 static void fwd_supervisor_wait(fwd_supervisor_t *s);
 static void fwd_supervisor_take_signals(fwd_supervisor_t *s);
+static void fwd_supervisor_secrets(fwd_supervisor_t *s);
 static void fwd_supervisor_stop(fwd_supervisor_t *s, uint32_t signum);
 static void fwd_supervisor_children(fwd_supervisor_t *s, fwd_set_t *set);
 static void fwd_supervisor_watch(fwd_supervisor_t *s, fwd_child_t *child);
@@ -62,6 +64,8 @@ fwd_supervisor_run(const char *file)
         s.fail_at = strdup(s.fail_at);   /* children wipe the environment */
     }
 
+    fwd_secret_hide_environment();
+    fwd_keeper_init(&s.keeper);
 
     (void) umask(077);
     (void) signal(SIGPIPE, SIG_IGN);
@@ -91,6 +95,12 @@ fwd_supervisor_run(const char *file)
 static void
 fwd_supervisor_protect(const fwd_supervisor_t *s)
 {
+    struct rlimit  none;
+
+    none.rlim_cur = 0;
+    none.rlim_max = 0;
+    (void) setrlimit(RLIMIT_CORE, &none);
+
 #if !defined(__SANITIZE_ADDRESS__)
 
     if (s->fail_at == NULL) {
@@ -111,7 +121,7 @@ fwd_supervisor_start(fwd_supervisor_t *s)
     fwd_rc_t      rc;
     fwd_report_t  report;
 
-    rc = fwd_check_load(&s->next, s->next_sha, s->file, &report);
+    rc = fwd_check_load(&s->next, s->next_sha, s->file, NULL, &report);
     fwd_check_print(&report);
 
     s->checking = 1;
@@ -186,6 +196,7 @@ fwd_supervisor_loop(fwd_supervisor_t *s)
 
         s->now_ms = fwd_supervisor_now();
 
+        fwd_supervisor_secrets(s);
         fwd_supervisor_take_signals(s);
 
         if (s->checking && !s->stopping) {
@@ -258,9 +269,37 @@ fwd_supervisor_take_signals(fwd_supervisor_t *s)
         }
     }
 
-    if (s->reload_again && !s->stopping && !s->checking && s->old == NULL) {
+    if ((s->reload_again || s->secrets_again)
+        && !s->stopping && !s->checking && s->old == NULL)
+    {
+        /* a person who asks for it wants all of it read anew */
+
+        if (s->reload_again) {
+            fwd_keeper_forget(&s->keeper);
+        }
+
         s->reload_again = 0;
+        s->secrets_again = 0;
         fwd_reload_start(s);
+    }
+}
+
+
+static void
+fwd_supervisor_secrets(fwd_supervisor_t *s)
+{
+    const char  *what;
+
+    if (s->set == NULL || s->stopping) {
+        return;
+    }
+
+    what = fwd_keeper_look(&s->keeper, &s->set->conf, s->now_ms);
+
+    if (what != NULL) {
+        s->secrets_again = 1;
+        fwd_log(s->log, FWD_LOG_INFO, "a secret has changed, reloading",
+                fwd_kv_text("kept_in", what));
     }
 }
 
@@ -467,6 +506,7 @@ fwd_supervisor_fail(fwd_supervisor_t *s)
 static void
 fwd_supervisor_free(fwd_supervisor_t *s)
 {
+    fwd_keeper_close(&s->keeper);
     fwd_status_destroy(s->status);
     fwd_checker_free(&s->checker);
 

@@ -18,6 +18,7 @@
 
 #include "fwd_check.h"
 #include "fwd_child.h"
+#include "fwd_keeper.h"
 #include "fwd_log.h"
 #include "fwd_status.h"
 #include "fwd_totals.h"
@@ -36,6 +37,7 @@ typedef struct {
     fwd_config_t          next;          /* while it is checked */
     fwd_checker_t         checker;
     fwd_poison_t         *poison;
+    fwd_keeper_t          keeper;
     fwd_status_t         *status;        /* NULL: no address configured */
     fwd_totals_t          totals;
     int                   signal_fd;
@@ -46,6 +48,7 @@ typedef struct {
     char                  next_sha[FWD_CHECK_SHA_MAX];
     unsigned              reload_ok:1;   /* the last one was accepted */
     unsigned              reload_again:1;  /* asked for meanwhile */
+    unsigned              secrets_again:1;  /* asked for by the keeper */
     unsigned              checking:1;    /* next is being checked */
     unsigned              reloaded:1;    /* set is not the first */
     unsigned              stopping:1;

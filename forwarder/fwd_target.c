@@ -16,14 +16,20 @@
 
 #include <curl/curl.h>
 
+#include "../martech/martech_regex.h"
+
 #include "fwd_buf.h"
+#include "fwd_endpoint.h"
 #include "fwd_mask.h"
+#include "fwd_outbound.h"
 #include "fwd_secret.h"
 #include "fwd_target.h"
+#include "fwd_template.h"
 #include "fwd_units.h"
 
 
 #define FWD_TARGET_SIZE_MAX  65536
+#define FWD_TARGET_LIST_MAX  100
 
 /* How a template is expanded. */
 #define FWD_TARGET_ENCODE    1           /* percent-encode, but at its start */
@@ -39,6 +45,12 @@ typedef struct {
 static void fwd_target_settings(fwd_target_t *t);
 static void fwd_target_setting(fwd_target_t *t, const char *key,
     yaml_node_t *node);
+static const char *fwd_target_text(fwd_target_t *t, yaml_node_t *node,
+    const fwd_setting_t *setting, const char *path);
+static fwd_words_t fwd_target_words(fwd_pool_t *pool, const char *text);
+static void fwd_target_list(fwd_target_t *t, yaml_node_t *node,
+    const fwd_setting_t *setting, const char *path);
+static int fwd_target_matches(const char *pattern, const char *text);
 static void fwd_target_check(fwd_target_t *t, const yaml_node_t *node,
     const fwd_setting_t *setting, const char *text);
 static fwd_rc_t fwd_target_check_url(const char *text, fwd_error_t *err);
@@ -48,6 +60,7 @@ static const fwd_setting_t *fwd_target_find(const fwd_desc_t *desc,
     const char *name, size_t len);
 static const char *fwd_target_expand(fwd_target_t *t, const char *template,
     unsigned how);
+static void fwd_target_shown(fwd_target_t *t);
 static void fwd_target_http(fwd_target_t *t);
 static void fwd_target_no_url(fwd_target_t *t);
 static void fwd_target_headers(fwd_target_t *t);
@@ -73,7 +86,11 @@ fwd_target_build(fwd_yaml_t *y, fwd_dest_conf_t *dest)
         return;
     }
 
-    if (dest->desc->kind == FWD_KIND_HTTP) {
+    if (fwd_endpoint_needed(dest->desc)) {
+        fwd_endpoint_build(y, dest);
+        fwd_target_shown(&t);
+
+    } else if (dest->desc->kind == FWD_KIND_HTTP) {
         fwd_target_http(&t);
 
     } else {
@@ -97,6 +114,8 @@ fwd_target_settings(fwd_target_t *t)
 
     dest->values = fwd_pool_alloc(t->y->pool, dest->desc->settings_count
                                               * sizeof(char *));
+    dest->lists = fwd_pool_alloc(t->y->pool, dest->desc->settings_count
+                                             * sizeof(fwd_words_t));
 
     if (map != NULL && fwd_yaml_is_map(t->y, map, path)) {
         i = 0;
@@ -114,6 +133,10 @@ fwd_target_settings(fwd_target_t *t)
 
         dest->values[i] = dest->desc->settings[i].dflt;
 
+        if (dest->desc->settings[i].list && dest->values[i] != NULL) {
+            dest->lists[i] = fwd_target_words(t->y->pool, dest->values[i]);
+        }
+
         if (dest->values[i] == NULL && dest->desc->settings[i].required) {
             fwd_report(t->y->report, t->y->file, fwd_yaml_at(t->y, path),
                        "%s.%s is missing, needed is a %s", path,
@@ -128,7 +151,6 @@ static void
 fwd_target_setting(fwd_target_t *t, const char *key, yaml_node_t *node)
 {
     const char           *text, *path;
-    fwd_error_t           err;
     const fwd_setting_t  *setting;
 
     setting = fwd_target_find(t->dest->desc, key, strlen(key));
@@ -143,22 +165,122 @@ fwd_target_setting(fwd_target_t *t, const char *key, yaml_node_t *node)
     path = fwd_pool_printf(t->y->pool, "destinations.%s.settings.%s",
                            t->dest->name, key);
 
-    text = fwd_yaml_text(t->y, node, path);
+    if (setting->list && node->type == YAML_SEQUENCE_NODE) {
+        fwd_target_list(t, node, setting, path);
+        return;
+    }
+
+    text = fwd_target_text(t, node, setting, path);
+
     if (text == NULL) {
         return;
     }
 
-    if (setting->secret) {
-        if (fwd_secret_read(&text, text, t->y->pool, &err) != FWD_OK) {
-            fwd_report(t->y->report, t->y->file, fwd_yaml_line(node),
-                       "\"%s\" %s", path, err.text);
-            return;
-        }
+    if (setting->list) {
+        t->dest->lists[setting - t->dest->desc->settings] =
+                                          fwd_target_words(t->y->pool, text);
     }
 
     t->dest->values[setting - t->dest->desc->settings] = text;
 
     fwd_target_check(t, node, setting, text);
+}
+
+
+/* A secret is given by reference, but for a trial. */
+
+static const char *
+fwd_target_text(fwd_target_t *t, yaml_node_t *node,
+    const fwd_setting_t *setting, const char *path)
+{
+    if (setting->secret && !t->dest->plain_secrets) {
+        return fwd_secret_setting(t->y, node, path, t->dest->name,
+                                  t->dest->environment);
+    }
+
+    return fwd_yaml_text(t->y, node, path);
+}
+
+
+/* The default of a list, or a single value: a list of one. */
+
+static fwd_words_t
+fwd_target_words(fwd_pool_t *pool, const char *text)
+{
+    fwd_words_t  words;
+
+    words.list = fwd_pool_alloc(pool, sizeof(char *));
+    words.list[0] = text;
+    words.count = 1;
+
+    return words;
+}
+
+
+static void
+fwd_target_list(fwd_target_t *t, yaml_node_t *node,
+    const fwd_setting_t *setting, const char *path)
+{
+    size_t        i;
+    const char   *text, *joined;
+    fwd_words_t  *words;
+    yaml_node_t  *item;
+
+    words = &t->dest->lists[setting - t->dest->desc->settings];
+    words->list = fwd_pool_alloc(t->y->pool,
+                                 FWD_TARGET_LIST_MAX * sizeof(char *));
+    joined = NULL;
+
+    for (i = 0; ; i++) {
+        item = fwd_yaml_item(t->y, node, i);
+
+        if (item == NULL) {
+            break;
+        }
+
+        text = (i < FWD_TARGET_LIST_MAX)
+               ? fwd_target_text(t, item, setting, path) : NULL;
+
+        if (text == NULL) {
+            fwd_report(t->y->report, t->y->file, fwd_yaml_line(item),
+                       "\"%s\" is a list of up to %d values", path,
+                       FWD_TARGET_LIST_MAX);
+            return;
+        }
+
+        fwd_target_check(t, item, setting, text);
+        words->list[words->count++] = text;
+        joined = joined ? fwd_pool_printf(t->y->pool, "%s,%s", joined, text)
+                        : text;
+    }
+
+    t->dest->values[setting - t->dest->desc->settings] = joined;
+}
+
+
+/* A pattern that cannot be used has been reported with the description. */
+
+static int
+fwd_target_matches(const char *pattern, const char *text)
+{
+    int               found;
+    char              error[MARTECH_REGEX_ERROR_SIZE];
+    martech_str_t     source;
+    martech_regex_t  *regex;
+
+    source.data = (const unsigned char *) pattern;
+    source.len = strlen(pattern);
+    regex = martech_regex_compile(source, MARTECH_REGEX_ECMA, error);
+
+    if (regex == NULL) {
+        return 1;
+    }
+
+    found = martech_regex_find(regex, (const unsigned char *) text,
+                               strlen(text), 0, NULL, NULL);
+    martech_regex_free(regex);
+
+    return found == 1;
 }
 
 
@@ -212,6 +334,14 @@ fwd_target_check(fwd_target_t *t, const yaml_node_t *node,
 
     default:
         break;
+    }
+
+    if (rc == FWD_OK && setting->pattern != NULL
+        && !fwd_target_matches(setting->pattern, text))
+    {
+        rc = FWD_ERROR;
+        wanted = fwd_pool_printf(t->y->pool, "what matches %s",
+                                 setting->pattern);
     }
 
     fwd_buf_init(&list, 1024);
@@ -322,17 +452,14 @@ fwd_target_expand(fwd_target_t *t, const char *template, unsigned how)
                   : fwd_target_find(t->dest->desc, p + 1,
                                     (size_t) (end - p - 1));
 
-        if (setting == NULL) {
-            /* the check of the description has said so */
-            goto done;
-        }
+        value = (end == NULL) ? NULL
+                : fwd_template_value(t->dest, p + 1, (size_t) (end - p - 1));
 
-        value = t->dest->values[setting - t->dest->desc->settings];
         if (value == NULL) {
             goto done;
         }
 
-        if ((how & FWD_TARGET_SHOW) && setting->secret) {
+        if ((how & FWD_TARGET_SHOW) && setting != NULL && setting->secret) {
             fwd_buf_add_string(&out, FWD_MASK);
 
         } else if ((how & FWD_TARGET_ENCODE) && p != template) {
@@ -359,6 +486,20 @@ done:
 }
 
 
+/* For dead letters of events that no call was made for. */
+
+static void
+fwd_target_shown(fwd_target_t *t)
+{
+    fwd_http_target_t  *http;
+
+    http = &t->dest->http;
+    http->url_shown = t->dest->desc->http.url;
+    http->method = t->dest->desc->http.method;
+    http->framing = FWD_FRAMING_BODY;
+}
+
+
 static void
 fwd_target_http(fwd_target_t *t)
 {
@@ -380,6 +521,9 @@ fwd_target_http(fwd_target_t *t)
         || fwd_target_check_url(http->url, &err) != FWD_OK)
     {
         fwd_target_no_url(t);
+
+    } else if (!t->dest->plain_secrets) {
+        fwd_outbound_build(t->y, t->dest, &http->url, 1);
     }
 
     if (fwd_target_word(t, "framing", from->framing, fwd_desc_framings,

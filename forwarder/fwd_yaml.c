@@ -83,6 +83,7 @@ fwd_yaml_open(fwd_yaml_t *y, const char *file, fwd_report_t *report,
     y->file = file;
     y->report = report;
     y->pool = pool;
+    y->secrets = NULL;
 
     f = fopen(file, "re");
 
@@ -164,6 +165,43 @@ failed:
 
     yaml_document_delete(&y->doc);
     yaml_parser_delete(&parser);
+
+    return FWD_ERROR;
+}
+
+
+fwd_rc_t
+fwd_yaml_open_text(fwd_yaml_t *y, const char *name, const char *text,
+    size_t len, fwd_report_t *report, fwd_pool_t *pool)
+{
+    FILE      *f;
+    fwd_rc_t   rc;
+
+    y->file = name;
+    y->report = report;
+    y->pool = pool;
+
+    f = fmemopen((void *) (uintptr_t) text, len, "r");
+
+    if (f == NULL) {
+        fwd_report(report, name, 0, "cannot be read: %s", strerror(errno));
+        return FWD_ERROR;
+    }
+
+    rc = fwd_yaml_parse(y, f);
+    (void) fclose(f);
+
+    if (rc != FWD_OK) {
+        return rc;
+    }
+
+    if (fwd_yaml_root(y) != NULL
+        && fwd_yaml_is_map(y, fwd_yaml_root(y), name))
+    {
+        return FWD_OK;
+    }
+
+    fwd_yaml_close(y);
 
     return FWD_ERROR;
 }

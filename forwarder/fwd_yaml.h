@@ -55,6 +55,8 @@ typedef struct {
     fwd_pool_t           *pool;
     fwd_report_t         *report;
     size_t                key_line;      /* of the key that next() gave */
+    struct fwd_secrets_s  *secrets;      /* what secrets come from; NULL: they
+                                            are not watched */
     yaml_document_t       doc;
 } fwd_yaml_t;
 
@@ -96,6 +98,11 @@ typedef struct {
 fwd_rc_t fwd_yaml_open(fwd_yaml_t *y, const char *file, fwd_report_t *report,
     fwd_pool_t *pool) FWD_MUST_CHECK;
 void fwd_yaml_close(fwd_yaml_t *y);
+
+/* The same of a text; name stands for the file in reports. */
+fwd_rc_t fwd_yaml_open_text(fwd_yaml_t *y, const char *name,
+    const char *text, size_t len, fwd_report_t *report, fwd_pool_t *pool)
+    FWD_MUST_CHECK;
 
 yaml_node_t *fwd_yaml_root(fwd_yaml_t *y);
 

@@ -73,8 +73,12 @@ is((grep { !/^tester#[01]$/ } keys %owners), 0,
 
 # ---- secrets ----
 
-like(slurp('/proc/' . $forwarder->pid() . '/environ'), qr/\Q$SECRET\E/,
-     'the supervisor has its environment for the next reload');
+unlike(slurp('/proc/' . $forwarder->pid() . '/environ'), qr/\Q$SECRET\E/,
+       'the supervisor keeps it where others cannot see it');
+$forwarder->signal('HUP');
+ok(becomes(sub { $forwarder->logged(qr/"msg":"configuration loaded"/)
+                 && $forwarder->loops() == 2 && keys %{ {owners()} } == 2 },
+           15), 'and has it for the next reload');
 unlike(slurp("/proc/$_/environ"), qr/whsec|HOOK_SECRET/,
        'a loop has none') for $forwarder->loops();
 unlike($forwarder->log_text(), qr/whsec/, 'nor is it in the log');

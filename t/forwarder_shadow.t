@@ -131,6 +131,7 @@ owner:
   name: tester
   lease: 1s
 destinations_path: %%PREFIX%%/destinations
+allow_private: [127.0.0.0/8]
 destinations:
 END
 

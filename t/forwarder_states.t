@@ -116,6 +116,7 @@ owner:
 log:
   attempts: failed
 destinations_path: %%ROOT%%/destinations
+allow_private: [127.0.0.0/8]
 destinations:
 END
 

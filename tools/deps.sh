@@ -31,6 +31,8 @@ NEEDS='
     libcmocka-dev
     libredis-perl
     libtest-json-schema-acceptance-perl
+    libcpanel-json-xs-perl
+    clickhouse-server
     wrk
     clang
     llvm

@@ -23,7 +23,7 @@
     "destinations:\n"                                                         \
     "  hook:\n"                                                               \
     "    use: hook\n"                                                         \
-    "    settings: { url: \"http://127.0.0.1:1/x\" }\n"
+    "    settings: { url: \"http://a.example:1/x\" }\n"
 
 
 static const char  test_hook[] =
@@ -54,7 +54,7 @@ static const char  test_file[] =
 static const char  test_vendor[] =
     "name: vendor\n"
     "kind: http\n"
-    "request: { url: \"http://h/\", framing: array }\n"
+    "request: { url: \"http://h.example/\", framing: array }\n"
     "rate: [ { count: 20, per: 1s }, { count: 2k, per: 1s, unit: bytes } ]\n"
     "breaker: { in_a_row: 3 }\n"
     "max_age: 24h\n"
@@ -160,7 +160,7 @@ test_good(void **state)
                   "    settings: { path: /tmp/x, rotate_size: 1g }\n"
                   "  c:\n"
                   "    use: hook\n"
-                  "    settings: { url: \"http://127.0.0.1/x\" }\n"
+                  "    settings: { url: \"http://c.example/x\" }\n"
                   "    timeout: 1s\n"
                   "    retry: { cap: 20ms }\n"
                   "    batch: { count: 7, linger: 0 }\n")
@@ -500,19 +500,19 @@ static const struct {
     { TEST_HEAD "destinations:\n  a:\n    use: hook\n    settings:\n"
       "      url: nothing\n", "conf.yaml:8: ", "\"nothing\"" },
     { TEST_HEAD "destinations:\n  a:\n    use: hook\n    settings:\n"
-      "      url: http://h/\n      colour: red\n", "conf.yaml:9: ",
+      "      url: http://h.example/\n      colour: red\n", "conf.yaml:9: ",
       "unknown setting \"colour\"" },
     { TEST_HEAD "destinations:\n  a:\n    use: hook\n    settings:\n"
-      "      url: http://h/\n      framing: cube\n", "conf.yaml:9: ",
+      "      url: http://h.example/\n      framing: cube\n", "conf.yaml:9: ",
       "is \"cube\", allowed is one of object, array" },
     { TEST_HEAD "destinations:\n  a:\n    use: hook\n    settings:\n"
-      "      url: http://h/\n      level: high\n", "conf.yaml:9: ",
+      "      url: http://h.example/\n      level: high\n", "conf.yaml:9: ",
       "is \"high\", allowed is a number" },
     { TEST_HEAD "destinations:\n  a:\n    use: hook\n    settings:\n"
-      "      url: http://h/\n      secret: hunter2\n", "conf.yaml:9: ",
+      "      url: http://h.example/\n      secret: hunter2\n", "conf.yaml:9: ",
       "the value is not shown" },
     { TEST_HEAD "destinations:\n  a:\n    use: hook\n    settings:\n"
-      "      url: http://h/\n      secret: \"file:%s/bad-secret\"\n",
+      "      url: http://h.example/\n      secret: \"file:%s/bad-secret\"\n",
       "conf.yaml:9: ", "is not base64 of 24 to 64 bytes" },
     { TEST_HEAD "destinations:\n  a:\n    use: file\n"
       "    settings: { path: events }\n", "conf.yaml:7: ",
@@ -586,8 +586,9 @@ static const struct {
     const char  *text;
     const char  *wanted;
 } test_bad_descriptions[] = {
-    { "kind: http\nrequest: { url: \"http://h/\" }\n", "name is missing" },
-    { "name: other\nkind: http\nrequest: { url: \"http://h/\" }\n",
+    { "kind: http\nrequest: { url: \"http://h.example/\" }\n",
+      "name is missing" },
+    { "name: other\nkind: http\nrequest: { url: \"http://h.example/\" }\n",
       "the name of the folder, \"bad\"" },
     { "name: bad\nkind: smtp\n", "\"kind\" is \"smtp\"" },
     { "name: bad\nkind: http\n", "section \"request\" is missing" },
@@ -596,24 +597,25 @@ static const struct {
       "belongs to kind http" },
     { "name: bad\nkind: http\nrequest: { url: \"{nope}\" }\n",
       "allowed in braces are the names of settings" },
-    { "name: bad\nkind: http\nrequest: { url: \"http://h/{open\" }\n",
+    { "name: bad\nkind: http\nrequest: { url: \"http://h.example/{open\" }\n",
       "allowed in braces" },
     { "name: bad\nkind: http\nrequest: { url: \"gopher://h/\" }\n",
       "\"request.url\" is \"gopher://h/\"" },
-    { "name: bad\nkind: http\nrequest: { url: \"http://h/\","
+    { "name: bad\nkind: http\nrequest: { url: \"http://h.example/\","
       " framing: cube }\n", "\"request.framing\" is \"cube\"" },
-    { "name: bad\nkind: http\nrequest: { url: \"http://h/\","
-      " method: GET }\n", "\"request.method\" is \"GET\"" },
-    { "name: bad\nkind: http\nrequest: { url: \"http://h/\","
+    { "name: bad\nkind: http\nrequest: { url: \"http://h.example/\","
+      " method: HEAD }\n", "\"request.method\" is \"HEAD\"" },
+    { "name: bad\nkind: http\nrequest: { url: \"http://h.example/\","
       " headers: { \"X Y\": a } }\n", "has a bad name" },
-    { "name: bad\nkind: http\nrequest: { url: \"http://h/\","
+    { "name: bad\nkind: http\nrequest: { url: \"http://h.example/\","
       " headers: { X: \"a\\r\\nY: b\" } }\n", "has a line end" },
-    { "name: bad\nkind: http\nrequest: { url: \"http://h/\","
+    { "name: bad\nkind: http\nrequest: { url: \"http://h.example/\","
       " signature: { scheme: md5, secret: \"x\" } }\n", "\"md5\"" },
     { "name: bad\nkind: http\nsettings: { Bad: {} }\n"
-      "request: { url: \"http://h/\" }\n", "setting name \"Bad\"" },
+      "request: { url: \"http://h.example/\" }\n", "setting name \"Bad\"" },
     { "name: bad\nkind: http\nsettings: { a: { type: blob } }\n"
-      "request: { url: \"http://h/\" }\n", "\"settings.a.type\" is \"blob\"" },
+      "request: { url: \"http://h.example/\" }\n",
+      "\"settings.a.type\" is \"blob\"" },
 };
 
 

@@ -407,7 +407,7 @@ test_calls(void)
 static void
 test_hundred_in_ten_seconds(void **state)
 {
-    static const fwd_rate_conf_t  rate = { 100, FWD_RATE_EVENTS, 10000 };
+    static const fwd_rate_conf_t  rate = { 100, FWD_RATE_EVENTS, 10000, NULL };
 
     (void) state;
 
@@ -423,7 +423,7 @@ test_hundred_in_ten_seconds(void **state)
 static void
 test_slow_ways(void **state)
 {
-    static const fwd_rate_conf_t  rate = { 100, FWD_RATE_EVENTS, 10000 };
+    static const fwd_rate_conf_t  rate = { 100, FWD_RATE_EVENTS, 10000, NULL };
 
     (void) state;
 
@@ -440,8 +440,8 @@ test_slow_ways(void **state)
 static void
 test_short_windows(void **state)
 {
-    static const fwd_rate_conf_t  rate = { 1000, FWD_RATE_EVENTS, 1000 };
-    static const fwd_rate_conf_t  tiny = { 1, FWD_RATE_EVENTS, 1000 };
+    static const fwd_rate_conf_t  rate = { 1000, FWD_RATE_EVENTS, 1000, NULL };
+    static const fwd_rate_conf_t  tiny = { 1, FWD_RATE_EVENTS, 1000, NULL };
 
     (void) state;
 
@@ -460,7 +460,8 @@ static void
 test_two_rates(void **state)
 {
     static const fwd_rate_conf_t  rates[] = {
-        { 100, FWD_RATE_EVENTS, 10000 }, { 5, FWD_RATE_REQUESTS, 200 }
+        { 100, FWD_RATE_EVENTS, 10000, NULL },
+        { 5, FWD_RATE_REQUESTS, 200, NULL }
     };
 
     (void) state;
@@ -480,7 +481,8 @@ test_takes_all_or_none(void **state)
     static const uint64_t  granted[] = { 10, 300 };
 
     static const fwd_rate_conf_t  rates[] = {
-        { 100, FWD_RATE_EVENTS, 10000 }, { 1000, FWD_RATE_BYTES, 10000 }
+        { 100, FWD_RATE_EVENTS, 10000, NULL },
+        { 1000, FWD_RATE_BYTES, 10000, NULL }
     };
 
     (void) state;

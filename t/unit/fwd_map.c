@@ -64,9 +64,9 @@ test_compile(fwd_map_t **map, const char *program, fwd_report_t *report)
 
 
 static fwd_rc_t
-test_record(void *data, const char *text, size_t len)
+test_record(void *data, const fwd_record_t *record)
 {
-    fwd_buf_add(data, text, len);
+    fwd_buf_add(data, record->text.data, record->text.len);
     fwd_buf_add_char(data, ';');
 
     return FWD_OK;

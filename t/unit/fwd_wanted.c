@@ -27,8 +27,11 @@ static const martech_str_t  test_none;
 static void
 test_conf(fwd_dest_conf_t *conf)
 {
+    static const fwd_desc_t  desc;
+
     memset(conf, 0, sizeof(fwd_dest_conf_t));
     conf->name = "hook";
+    conf->desc = &desc;
     conf->wanted.enabled = 1;
     conf->wanted.rollout = 10000;
 }

@@ -31,6 +31,9 @@ owner:
   lease: 1s
 
 destinations_path: %%ROOT%%/destinations
+
+# receivers of tests are on this machine
+allow_private: [127.0.0.0/8]
 END
 
     my $top = $arg{top} // '';

@@ -1,0 +1,646 @@
+package Martech::Vendor;
+
+# The vendors, as far as their published limits and answers go: one server
+# that plays those of t/vendor/NAME.json under /NAME, enforces what the data
+# say, counts what is violated, and tells it under /_vendor:
+#
+#     GET  /_vendor/report          { NAME: {...} }, see report() below
+#     GET  /_vendor/ids/NAME        { accepted: {id: times}, refused: [ids] }
+#     POST /_vendor/set/NAME        { answers: [{status, headers, body}, ...],
+#                                     delay, life (of tokens), revoke, now }
+#     POST /_vendor/reset           forgets all of it
+#
+# A record whose text contains "vendor-reject" is refused in the vendor's own
+# way though nothing is wrong with it; "vendor-later" the first time only.
+
+use strict;
+use warnings;
+
+use parent -norequire, 'Martech::Receiver';
+
+use Compress::Zlib ();
+use Cpanel::JSON::XS ();
+use MIME::Base64 qw(decode_base64);
+use Time::HiRes qw(time);
+
+use Martech::Http qw(http);
+use Martech::Receiver;
+use Martech::VendorRules qw(at broken too_old fill);
+
+
+my $SAMPLES = 20;
+my $JSON = Cpanel::JSON::XS->new->utf8->canonical->allow_nonref;
+my $FAST = Cpanel::JSON::XS->new->utf8->allow_nonref;
+
+
+# dir => folder of the data; vendors => [names], default all of it
+sub new {
+    my ($class, %arg) = @_;
+    my %data;
+
+    for my $file (glob "$arg{dir}/*.json") {
+        my ($name) = $file =~ m{([^/]+)\.json$};
+
+        next if $arg{vendors} && !grep { $_ eq $name } @{ $arg{vendors} };
+        $data{$name} = load($file);
+    }
+
+    return $class->SUPER::new(%arg, file => '/dev/null', data => \%data);
+}
+
+
+sub load {
+    my ($file) = @_;
+
+    open my $fh, '<', $file or die "$file: $!\n";
+    local $/;
+
+    return eval { $JSON->decode(scalar <$fh>) } // die "$file: $@";
+}
+
+
+sub vendors { sort keys %{ $_[0]{data} } }
+
+# 1 if the vendor says that it refuses a record
+sub refuses { $_[0]{data}{ $_[1] }{refuses} // 1 }
+sub repeats { $_[0]{data}{ $_[1] }{repeats} // 0 }
+sub base { "http://127.0.0.1:$_[0]{port}/$_[1]" }
+
+
+# ---- for the test ----
+
+sub report { $_[0]->ask('GET', '/_vendor/report') }
+sub ids { $_[0]->ask('GET', "/_vendor/ids/$_[1]") }
+sub set { $_[0]->ask('POST', "/_vendor/set/$_[1]", { @_[2 .. $#_] }) }
+sub reset { $_[0]->ask('POST', '/_vendor/reset', {}) }
+
+
+sub ask {
+    my ($self, $method, $path, $payload) = @_;
+    my $answer = http($self->{port}, $method, $path,
+                      $payload ? (type => 'application/json',
+                                  body => $JSON->encode($payload)) : ());
+
+    die "the stand-in answers $answer->{status} to $path\n"
+        unless $answer->{status} == 200;
+
+    return $JSON->decode($answer->{body});
+}
+
+
+# Settings for a destination, as YAML, and the environment with its secrets.
+sub settings {
+    my ($self, $name, $columns) = @_;
+    my $data = $self->{data}{$name};
+    my $base = $self->base($name);
+    my ($yaml, %env) = ('');
+
+    for my $key (sort keys %{ $data->{settings} }) {
+        my $value = $data->{settings}{$key} =~ s/\{base\}/$base/r;
+
+        if (grep { $_ eq $key } @{ $data->{secrets} }) {
+            $env{ uc "${name}_$key" } = $value;
+            $value = 'env:' . uc "${name}_$key";
+        }
+
+        $yaml .= ' ' x $columns . "$key: '$value'\n";
+    }
+
+    return ($yaml, %env);
+}
+
+
+# A copy of a destination's folder that sends to this server: where the data
+# say which addresses stand for the vendor, and without its list of hosts.
+sub folder {
+    my ($self, $name, $from, $to) = @_;
+    my $base = $self->base($name);
+
+    mkdir "$to/$name";
+
+    for my $file (glob "$from/$name/*.*") {
+        my ($base_name) = $file =~ m{([^/]+)$};
+
+        open my $in, '<', $file or die "$file: $!\n";
+        open my $out, '>', "$to/$name/$base_name" or die "$to/$name: $!\n";
+        my $text = do { local $/; <$in> };
+
+        if ($base_name eq 'destination.yaml') {
+            $text =~ s/\Q$_\E/$base/g for @{ $self->{data}{$name}{addresses} };
+            $text =~ s/^hosts:.*\n(?:  +- .*\n)*//m;
+        }
+
+        print $out $text;
+        close $out;
+    }
+}
+
+
+# ---- the server process ----
+
+sub take_request {
+    my ($self, $fh, $line, $headers, $body) = @_;
+    my ($method, $target) = split / /, $line;
+    my $answer = $target =~ m{^/_vendor/(\w+)(?:/([\w-]+))?$}
+        ? $self->control($1, $2, $body)
+        : $target =~ m{^/([\w-]+)(/[^?]*)(?:\?(.*))?$} && $self->{data}{$1}
+            ? $self->play($1, $method, $2, $3 // '', $headers, $body)
+            : { status => 404, body => 'no such vendor' };
+    my $text = $answer->{body} // '';
+
+    push @{ $self->{later} }, {
+        fh => $fh, status => $answer->{status},
+        at => time() + ($answer->{delay} // 0),
+        body => ref $text ? $FAST->encode($text) : $text,
+        headers => [%{ $answer->{headers} // {} }],
+    };
+}
+
+
+sub control {
+    my ($self, $what, $name, $body) = @_;
+    my $given = length $body ? eval { $JSON->decode($body) } // {} : {};
+
+    if ($what eq 'report') {
+        return { status => 200, body => { map { $_ => $self->told($_) }
+                                          $self->vendors() } };
+    }
+
+    if ($what eq 'reset') {
+        delete $self->{state};
+
+    } elsif ($what eq 'ids') {
+        my $state = $self->state($name);
+
+        return { status => 200, body => { accepted => $state->{accepted},
+                                          refused => $state->{refused} } };
+
+    } elsif ($what eq 'set') {
+        my $state = $self->state($name);
+
+        $state->{$_} = $given->{$_} for grep { exists $given->{$_} }
+            qw(answers delay life now);
+        $state->{tokens} = {} if $given->{revoke};
+    }
+
+    return { status => 200, body => {} };
+}
+
+
+sub state {
+    my ($self, $name) = @_;
+
+    return $self->{state}{$name} //= {
+        requests => 0, records => 0, taken => 0, violations => {},
+        samples => [], statuses => {}, accepted => {}, refused => {},
+        later => {}, windows => {}, answers => [], tokens => {}, serial => 0,
+        refresh => 1, unauthorized => 0, refreshes => 0,
+    };
+}
+
+
+# requests; records; taken; distinct, duplicates (of the ids taken); refused
+# (records, in the vendor's way); violations by kind, and samples of them;
+# statuses; unauthorized; refreshes (of tokens)
+sub told {
+    my ($self, $name) = @_;
+    my $state = $self->state($name);
+    my $distinct = keys %{ $state->{accepted} };
+    my $ids = 0;
+
+    $ids += $_ for values %{ $state->{accepted} };
+
+    return {
+        (map { $_ => $state->{$_} } qw(requests records taken violations
+            samples statuses unauthorized refreshes)),
+        distinct => $distinct, duplicates => $ids - $distinct,
+        refused => scalar keys %{ $state->{refused} },
+    };
+}
+
+
+# One request to a vendor.
+sub play {
+    my ($self, $name, $method, $path, $query, $headers, $body) = @_;
+    my $state = $self->state($name);
+    my $call = { name => $name, path => $path, headers => $headers,
+                 query => query($query), now => $state->{now} // time(),
+                 base => $self->base($name), state => $state };
+    my $answer = eval { $self->judge($call, $method, $body) }
+        // { status => 500, body => "the stand-in fails: $@" };
+
+    $self->violation($call, "stand-in: $@") if $@;
+    $state->{requests}++;
+    $state->{statuses}{ $answer->{status} }++;
+
+    return { delay => $state->{delay}, %$answer };
+}
+
+
+sub query {
+    my ($text) = @_;
+    my %query;
+
+    for my $pair (split /&/, $text) {
+        my ($name, $value) = map { s/\+/ /gr =~ s/%(..)/chr hex $1/ger }
+            split /=/, $pair, 2;
+
+        $query{$name} = $value // '';
+    }
+
+    return \%query;
+}
+
+
+sub judge {
+    my ($self, $call, $method, $body) = @_;
+    my $state = $call->{state};
+
+    for my $endpoint (@{ $self->{data}{ $call->{name} }{endpoints} }) {
+        next unless $method eq $endpoint->{method}
+            && $call->{path} =~ /$endpoint->{path}/;
+
+        return $self->give_token($call, $endpoint, $body)
+            if $endpoint->{token};
+
+        my $forced = shift @{ $state->{answers} };
+
+        return $forced if $forced;
+
+        $call->{endpoint} = $endpoint;
+
+        return $self->judge_request($call, $body);
+    }
+
+    $self->violation($call, "unknown endpoint $method $call->{path}");
+
+    return { status => 404, body => 'not found' };
+}
+
+
+sub violation {
+    my ($self, $call, $kind, $text) = @_;
+    my $state = $call->{state};
+
+    $state->{violations}{$kind}++;
+    push @{ $state->{samples} }, { kind => $kind, text => substr $text // '',
+                                   0, 500 }
+        if @{ $state->{samples} } < $SAMPLES;
+}
+
+
+# an answer of the data, or the plain one
+sub answer {
+    my ($self, $call, $word, $status, %about) = @_;
+    my $given = $call->{endpoint}{answers}{$word}
+        // $self->{data}{ $call->{name} }{answers}{$word}
+        // { status => $status, body => '' };
+    my $about = { now => int($call->{now}), now_ms => int($call->{now} * 1000),
+                  base => $call->{base}, records => [], %about };
+
+    return { status => $given->{status},
+             headers => fill($given->{headers} // {}, $about),
+             body => fill($given->{body} // '', $about) };
+}
+
+
+# a limit of the request was not kept
+sub refuse {
+    my ($self, $call, $kind, $word, $status) = @_;
+
+    $self->violation($call, $kind);
+
+    return $self->answer($call, $word, $status);
+}
+
+
+sub judge_request {
+    my ($self, $call, $body) = @_;
+    my ($endpoint, $headers) = @$call{qw(endpoint headers)};
+
+    return $self->judge_bare($call) if $endpoint->{bare};
+
+    my $type = $headers->{'content-type'} // '';
+
+    if (($headers->{'content-encoding'} // '') eq 'gzip') {
+        return $self->refuse($call, 'compressed', 'invalid', 400)
+            unless $endpoint->{gzip};
+
+        $body = Compress::Zlib::memGunzip($body);
+        return $self->refuse($call, 'no gzip', 'invalid', 400)
+            unless defined $body;
+    }
+
+    return $self->refuse($call, "content type $type", 'invalid', 400)
+        if $type !~ m{^\Q$endpoint->{type}\E(?:;|$)};
+
+    for my $name (keys %{ $endpoint->{headers} // {} }) {
+        return $self->refuse($call, "header $name", 'invalid', 400)
+            unless ($headers->{ lc $name } // '')
+                =~ /$endpoint->{headers}{$name}/;
+    }
+
+    for my $name (keys %{ $endpoint->{query} // {} }) {
+        return $self->refuse($call, "query $name", 'invalid', 400)
+            unless ($call->{query}{$name} // '')
+                =~ /$endpoint->{query}{$name}/;
+    }
+
+    return $self->refuse($call, 'bytes of a request', 'too_large', 413)
+        if $endpoint->{bytes} && length $body > $endpoint->{bytes};
+
+    # lines that are no JSON are refused as records are
+    my ($whole, $records, $texts) = $self->open_body($endpoint, $body);
+
+    return $self->refuse($call, 'no JSON, or no records', 'invalid', 400)
+        unless $records;
+
+    if (!$self->authorized($call, $whole, $records)) {
+        $call->{state}{unauthorized}++;
+        return $self->answer($call, 'unauthorized', 401);
+    }
+
+    return $self->refuse($call, 'no records', 'invalid', 400) unless @$records;
+    return $self->refuse($call, 'records of a request', 'too_many', 413)
+        if $endpoint->{count} && @$records > $endpoint->{count};
+
+    my ($field, $wrong) = broken($whole, $endpoint->{body} // []);
+
+    return $self->refuse($call, "$field $wrong", 'invalid', 400)
+        if defined $field;
+    return $self->refuse($call, 'rate', 'throttled', 429)
+        unless $self->within_rates($call, $records, length $body);
+
+    return $self->judge_records($call, $records, $texts);
+}
+
+
+# a request that says all in its address
+sub judge_bare {
+    my ($self, $call) = @_;
+
+    if (!$self->authorized($call, undef, [])) {
+        $call->{state}{unauthorized}++;
+        return $self->answer($call, 'unauthorized', 401);
+    }
+
+    return $self->refuse($call, 'rate', 'throttled', 429)
+        unless $self->within_rates($call, [], 0);
+    return $self->answer($call, 'ok', 200);
+}
+
+
+# the body, its records, and the text of each
+sub open_body {
+    my ($self, $endpoint, $body) = @_;
+
+    if ($endpoint->{lines} && ($endpoint->{lines} ne 'too'
+                               || $body =~ /\}\n\{/))
+    {
+        my @texts = split /\n/, $body;
+        my @records = map { eval { $FAST->decode($_) } } @texts;
+
+        return @records == @texts ? (undef, \@records, \@texts) : ();
+    }
+
+    my $whole;
+
+    if ($endpoint->{form}) {
+        $whole = query($body);
+        $whole->{ $endpoint->{form} }
+            = eval { $FAST->decode($whole->{ $endpoint->{form} }) } // return;
+
+    } else {
+        $whole = eval { $FAST->decode($body) } // return;
+    }
+
+    my $records = $endpoint->{single} ? [$whole]
+        : at($whole, $endpoint->{records} // '');
+
+    $records = [$records] if ref $records eq 'HASH';
+
+    return unless ref $records eq 'ARRAY';
+
+    # texts are looked at only where a record could be too long, or asks for
+    # something
+    my $needed = $endpoint->{record} && length $body > $endpoint->{record}
+        || index($body, 'vendor-') >= 0;
+
+    return ($whole, $records,
+            $needed ? [map { $FAST->encode($_) } @$records] : undef);
+}
+
+
+# ---- who may ----
+
+sub authorized {
+    my ($self, $call, $whole, $records) = @_;
+    my $auth = $call->{endpoint}{auth} // { kind => 'none' };
+    my $kind = $auth->{kind};
+    my $header = $call->{headers}{authorization} // '';
+
+    return 1 if $kind eq 'none';
+    return ($call->{headers}{ lc $auth->{name} } // '') eq $auth->{value}
+        if $kind eq 'header';
+    return ($call->{query}{ $auth->{name} } // '') eq $auth->{value}
+        if $kind eq 'query';
+    return (at($whole, $auth->{at}) // '') eq $auth->{value}
+        if $kind eq 'body';
+    return $header =~ /^Basic (\S+)$/
+            && decode_base64($1) eq "$auth->{user}:$auth->{password}"
+        if $kind eq 'basic';
+
+    if ($kind eq 'record') {
+        return !grep { (at($_, $auth->{at}) // '') ne $auth->{value} }
+            @$records;
+    }
+
+    my ($token) = $header =~ /^Bearer (\S+)$/ or return 0;
+
+    return 1 if grep { $_ eq $token } @{ $auth->{tokens} // [] };
+    return ($call->{state}{tokens}{$token} // 0) > $call->{now};
+}
+
+
+# An OAuth 2.0 answer: { grants, life, one_time, answer }.  A one-time refresh
+# token counts once; the answer has the next one.
+sub give_token {
+    my ($self, $call, $endpoint, $body) = @_;
+    my ($state, $token) = ($call->{state}, $endpoint->{token});
+    my $form = query($body);
+    my $grant = $form->{grant_type} // '';
+
+    $call->{endpoint} = $endpoint;
+
+    return $self->refuse($call, "grant $grant", 'unauthorized', 400)
+        unless grep { $_ eq $grant } @{ $token->{grants} };
+
+    for my $name (keys %{ $token->{fields} // {} }) {
+        next if ($form->{$name} // '') =~ /$token->{fields}{$name}/;
+        $state->{unauthorized}++;
+        return $self->answer($call, 'unauthorized', 400);
+    }
+
+    if ($token->{one_time} && $grant eq 'refresh_token') {
+        return $self->refuse($call, 'refresh token used twice',
+                             'unauthorized', 400)
+            if $form->{refresh_token} ne "refresh-$state->{refresh}";
+
+        $state->{refresh}++;
+    }
+
+    my $life = $state->{life} // $token->{life};
+    my $name = 'token-' . ++$state->{serial};
+
+    $state->{tokens}{$name} = $call->{now} + $life;
+    $state->{refreshes}++;
+
+    return $self->answer($call, 'ok', 200, token => $name, life => $life,
+                         refresh => "refresh-$state->{refresh}");
+}
+
+
+# ---- rates ----
+
+# In no window of that length, wherever it starts, may there be more.
+sub within_rates {
+    my ($self, $call, $records, $bytes) = @_;
+    my $endpoint = $call->{endpoint};
+    my $rates = $endpoint->{rates} // $self->{data}{ $call->{name} }{rates}
+        // [];
+    my $shared = $endpoint->{rates} ? "$endpoint->{name}/" : '';
+    my %amount = (requests => 1, events => scalar @$records, bytes => $bytes);
+    my @windows;
+
+    for my $n (0 .. $#$rates) {
+        my $rate = $rates->[$n];
+        my $window = $call->{state}{windows}{"$shared$n"} //= { sum => 0,
+                                                               list => [] };
+        my $list = $window->{list};
+
+        while (@$list && $list->[0][0] <= $call->{now} - $rate->{per}) {
+            $window->{sum} -= (shift @$list)->[1];
+        }
+
+        my $amount = $amount{ $rate->{unit} };
+
+        return 0 if $window->{sum} + $amount > $rate->{count};
+
+        push @windows, [$window, $amount];
+    }
+
+    for (@windows) {
+        my ($window, $amount) = @$_;
+
+        $window->{sum} += $amount;
+        push @{ $window->{list} }, [$call->{now}, $amount];
+    }
+
+    return 1;
+}
+
+
+# ---- records ----
+
+sub judge_records {
+    my ($self, $call, $records, $texts) = @_;
+    my ($endpoint, $state) = @$call{qw(endpoint state)};
+    my ($failed, @about, %seen) = (0);
+
+    $state->{records} += @$records;
+
+    for my $n (0 .. $#$records) {
+        my $one = $self->judge_record($call, $records->[$n],
+                                      $texts ? $texts->[$n] : '', \%seen);
+
+        $one->{index} = $n;
+        $failed++ if $one->{state} ne 'ok';
+        push @about, $one;
+    }
+
+    # some vendors say nothing about what they refuse
+    my $taken = !$failed || !$endpoint->{atomic} ? @about - $failed : 0;
+
+    for my $one (@about) {
+        next unless defined $one->{id};
+
+        if ($one->{state} eq 'ok') {
+            $state->{accepted}{ $one->{id} }++ if $taken;
+
+        } elsif ($one->{state} eq 'bad') {
+            $state->{refused}{ $one->{id} }++;
+        }
+    }
+
+    $state->{taken} += $taken;
+
+    my ($first) = grep { $_->{state} ne 'ok' } @about;
+
+    return $self->answer($call, $failed ? 'partial' : 'ok', 200,
+        count => scalar @about, accepted => $taken, failed => $failed,
+        records => \@about,
+        first => $first ? $first->{index} : 0);
+}
+
+
+sub judge_record {
+    my ($self, $call, $record, $text, $seen) = @_;
+    my $endpoint = $call->{endpoint};
+    my ($id) = grep { defined } map { at($record, $_) }
+        ref $endpoint->{id} ? @{ $endpoint->{id} } : $endpoint->{id} // ();
+    my ($field, $wrong) = $self->wrong_of($call, $record, $text, $seen);
+
+    if (defined $field) {
+        $self->violation($call, "$endpoint->{name}: $field $wrong",
+                         $FAST->encode($record));
+        return { state => 'bad', id => $id, field => $field,
+                 message => $wrong };
+    }
+
+    # what must be refused without a fault of its own
+    return { state => 'bad', id => $id, field => 'asked for',
+             message => 'refused' }
+        if index($text, 'vendor-reject') >= 0;
+    return { state => 'later', id => $id, field => 'asked for',
+             message => 'later' }
+        if $endpoint->{later} && index($text, 'vendor-later') >= 0
+            && !$call->{state}{later}{ $id // $text }++;
+
+    return { state => 'ok', id => $id };
+}
+
+
+sub wrong_of {
+    my ($self, $call, $record, $text, $seen) = @_;
+    my $endpoint = $call->{endpoint};
+
+    return ('bytes of a record', '')
+        if $endpoint->{record} && length $text > $endpoint->{record};
+
+    my @broken = broken($record, $endpoint->{fields} // []);
+
+    return @broken if @broken;
+
+    if ($endpoint->{age}) {
+        my $wrong = too_old($record, $endpoint->{age}, $call->{now});
+
+        return ($endpoint->{age}{at}, $wrong) if $wrong;
+    }
+
+    for my $path (@{ $endpoint->{unique} // [] }) {
+        my $value = at($record, $path) // next;
+
+        return ($path, 'twice') if $seen->{"$path $value"}++;
+    }
+
+    for my $path (@{ $endpoint->{same} // [] }) {
+        my $value = $JSON->encode(at($record, $path));
+
+        return ($path, 'differs') if ($seen->{"= $path"} //= $value) ne $value;
+    }
+
+    return;
+}
+
+
+1;
