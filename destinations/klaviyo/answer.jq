@@ -1,0 +1,22 @@
+# 202: accepted, and looked at later.  A job is taken as a whole or not at all;
+# a refusal points to entries: /data/attributes/events-bulk-create/data/3/...
+# They are taken out, the others are sent again.
+
+def place:
+  .source.pointer // "" | strings | split("/")
+  | .[((index("events-bulk-create") // index("profiles")) // 99) + 2] // ""
+  | tonumber? // null;
+
+.count as $count
+| if .status == 400 and (.body | type) == "object" then
+    [ .body.errors | arrays | .[] | objects | (place) as $n
+      | select($n != null and $n < $count)
+      | { ($n | tostring): { outcome: "reject", reason: (.code // "invalid") } } ]
+    | add
+    | if . then { records: (. + { rest: { outcome: "retry" } }) } else null end
+  elif .status == 409 then { outcome: "duplicate" }
+  elif .status == 429 then
+    { outcome: "throttled",
+      retry_after: ((.headers["retry-after"] // .headers["ratelimit-reset"] // "1")
+                    | tonumber? // 1) }
+  else null end
