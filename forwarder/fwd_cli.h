@@ -5,7 +5,7 @@
  * The commands for people: "martech-forwarder COMMAND -c FILE ...".
  *
  * Each reads the configuration of the forwarder, talks to Redis itself, and
- * needs no forwarder that runs; those about files of plans need neither.  A
+ * needs no forwarder that runs; those about files alone need neither.  A
  * body of an event is shown by "dead show" and "dead export", and of the
  * quarantine with "--values", only; ids are shown everywhere.
  */
@@ -27,7 +27,7 @@
 #define FWD_CLI_FAILED     1             /* or a difference was found */
 #define FWD_CLI_USAGE      2
 
-#define FWD_CLI_WORDS_MAX  4
+#define FWD_CLI_WORDS_MAX  64
 #define FWD_CLI_LIST_MAX   1000
 #define FWD_CLI_NOT_GIVEN  UINT64_MAX    /* of a number */
 
@@ -85,6 +85,11 @@ typedef struct {
     uint64_t              values;
     uint64_t              strict;
     uint64_t              allow_breaking;
+
+    const char           *dir;           /* of destinations */
+    const char           *token;
+    uint64_t              live;
+    uint64_t              validate;
 } fwd_cli_options_t;
 
 
@@ -158,6 +163,10 @@ int fwd_cli_quarantine_ls(fwd_cli_t *cli);
 int fwd_cli_quarantine_show(fwd_cli_t *cli);
 int fwd_cli_quarantine_export(fwd_cli_t *cli);
 int fwd_cli_quarantine_drop(fwd_cli_t *cli);
+int fwd_cli_test(fwd_cli_t *cli);
+int fwd_cli_new(fwd_cli_t *cli);
+int fwd_cli_send(fwd_cli_t *cli);
+int fwd_cli_explain(fwd_cli_t *cli);
 
 
 /* Bits of commands, for the table of options. */
@@ -183,6 +192,10 @@ int fwd_cli_quarantine_drop(fwd_cli_t *cli);
 #define FWD_CLI_Q_SHOW     0x80000u
 #define FWD_CLI_Q_EXPORT   0x100000u
 #define FWD_CLI_Q_DROP     0x200000u
+#define FWD_CLI_TEST       0x400000u
+#define FWD_CLI_NEW        0x800000u
+#define FWD_CLI_SEND       0x1000000u
+#define FWD_CLI_EXPLAIN    0x2000000u
 
 #define FWD_CLI_DEAD                                                          \
     (FWD_CLI_LS | FWD_CLI_SHOW | FWD_CLI_STATS | FWD_CLI_EXPORT               \
@@ -193,7 +206,10 @@ int fwd_cli_quarantine_drop(fwd_cli_t *cli);
 
 /* These work on files alone: no configuration, no Redis. */
 #define FWD_CLI_FILES                                                         \
-    (FWD_CLI_P_LINT | FWD_CLI_P_DIFF | FWD_CLI_P_DOCS | FWD_CLI_P_INFER)
+    (FWD_CLI_P_LINT | FWD_CLI_P_DIFF | FWD_CLI_P_DOCS | FWD_CLI_P_INFER       \
+     | FWD_CLI_TEST | FWD_CLI_NEW)
+
+#define FWD_CLI_TRIALS     (FWD_CLI_SEND | FWD_CLI_EXPLAIN)
 
 #define FWD_CLI_ALL        (~FWD_CLI_FILES)
 

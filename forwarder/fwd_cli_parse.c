@@ -52,7 +52,8 @@ static const fwd_option_t  fwd_options[] = {
     { "-c", FWD_OPTION_TEXT, FWD_AT(file), FWD_CLI_ALL, "FILE",
       "the configuration of the forwarder" },
     { "--json", FWD_OPTION_FLAG, FWD_AT(json),
-      FWD_CLI_ALL | FWD_CLI_P_LINT | FWD_CLI_P_DIFF, NULL,
+      (FWD_CLI_ALL & ~FWD_CLI_TRIALS) | FWD_CLI_P_LINT | FWD_CLI_P_DIFF,
+      NULL,
       "print JSON, for programs" },
     { "--wait", FWD_OPTION_TIME, FWD_AT(wait_ms), FWD_CLI_LEDGER, "SECONDS",
       "for a moment without traffic in a shard (5)" },
@@ -138,6 +139,16 @@ static const fwd_option_t  fwd_options[] = {
       "of the plan (that of the file)" },
     { "--least", FWD_OPTION_NUMBER, FWD_AT(least), FWD_CLI_P_INFER, "COUNT",
       "events from which on \"always\" and \"only these\" count (20)" },
+    { "--dir", FWD_OPTION_TEXT, FWD_AT(dir), FWD_CLI_NEW, "DIR",
+      "where the folder is made (destinations)" },
+    { "--event", FWD_OPTION_TEXT, FWD_AT(event), FWD_CLI_TRIALS, "FILE",
+      "an event, JSON; \"-\" is standard input" },
+    { "--token", FWD_OPTION_TEXT, FWD_AT(token), FWD_CLI_TRIALS, "FILE",
+      "what the token server has answered, JSON, for auth by OAuth" },
+    { "--live", FWD_OPTION_FLAG, FWD_AT(live), FWD_CLI_SEND, NULL,
+      "send it; without, only print what would be sent" },
+    { "--validate", FWD_OPTION_FLAG, FWD_AT(validate), FWD_CLI_SEND, NULL,
+      "send it to where the vendor only checks it" },
     { NULL, FWD_OPTION_FLAG, 0, 0, NULL, NULL }
 };
 

@@ -35,6 +35,7 @@ typedef struct {
 
 
 static fwd_rc_t fwd_try_map(fwd_try_t *t, fwd_map_t *map, fwd_error_t *err);
+static void fwd_try_steers(fwd_try_t *t);
 static fwd_rc_t fwd_try_one(fwd_try_t *t, fwd_map_t *map);
 static fwd_rc_t fwd_try_record(void *data, const fwd_record_t *record);
 static void fwd_try_message(fwd_try_t *t, fwd_event_t *ev,
@@ -185,7 +186,44 @@ fwd_try_map(fwd_try_t *t, fwd_map_t *map, fwd_error_t *err)
                                 - t->items);
     }
 
+    if (t->batch->steers != NULL) {
+        fwd_try_steers(t);
+    }
+
     return FWD_OK;
+}
+
+
+/* They outlive the batch. */
+
+static void
+fwd_try_steers(fwd_try_t *t)
+{
+    size_t             n;
+    uint32_t           i;
+    fwd_steer_t       *to;
+    martech_str_t     *text;
+
+    t->out->record_steers = fwd_pool_alloc(t->pool,
+                                           (t->out->records_count + 1)
+                                           * sizeof(fwd_steer_t));
+
+    for (i = 0; i < t->out->records_count; i++) {
+        to = &t->out->record_steers[i];
+        *to = t->batch->steers[i];
+
+        martech_str_t *const  texts[] = {
+            &to->group, &to->path, &to->array, &to->merge
+        };
+
+        for (n = 0; n < sizeof(texts) / sizeof(texts[0]); n++) {
+            text = texts[n];
+            text->data = (unsigned char *)
+                         fwd_pool_string(t->pool, text->len ? text->data
+                                         : (const unsigned char *) "",
+                                         text->len);
+        }
+    }
 }
 
 

@@ -64,6 +64,7 @@ typedef struct {
     uint32_t              calls_count;
     char                **records;       /* JSON texts, all events' */
     uint32_t             *record_events;
+    fwd_steer_t          *record_steers; /* NULL: nothing was said */
     uint32_t              records_count;
 } fwd_try_output_t;
 

@@ -1,0 +1,62 @@
+
+/*
+ * Copyright (C) ngx_martech_module contributors
+ *
+ * Golden tests of destinations: files golden/NAME.json in the folder of one,
+ * with events and the requests that must come of them, or with an answer and
+ * what it must mean.  What differs is printed, a line each.
+ */
+
+
+#ifndef _FWD_CLI_TEST_H_INCLUDED_
+#define _FWD_CLI_TEST_H_INCLUDED_
+
+
+/* libraries */
+#include <jansson.h>
+
+/* this folder */
+#include "fwd_cli_event.h"
+#include "fwd_try.h"
+
+
+#define FWD_GOLDEN_SIZE_MAX  (16 * 1024 * 1024)
+#define FWD_GOLDEN_PATH_MAX  512         /* of a value, "requests[0].body" */
+
+
+/* One file while it is looked at. */
+typedef struct {
+    const char           *file;
+    const fwd_desc_t     *desc;
+    json_t               *doc;
+    fwd_pool_t           *pool;
+    fwd_dest_conf_t       conf;          /* by its settings */
+    uint32_t              differences;
+    unsigned              color:1;
+} fwd_golden_t;
+
+
+/* fwd_cli_test_events.c, fwd_cli_test_answers.c */
+void fwd_golden_events(fwd_golden_t *g);
+void fwd_golden_answer(fwd_golden_t *g);
+
+/* fwd_cli_test_diff.c: what is not as it must be, each counted. */
+void fwd_golden_say(fwd_golden_t *g, const char *path, const char *fmt, ...)
+    FWD_PRINTF(3, 4);
+void fwd_golden_compare(fwd_golden_t *g, const char *path, const json_t *got,
+    const json_t *want);
+void fwd_golden_text(fwd_golden_t *g, const char *path, const char *got,
+    const char *want);
+
+/* Says how many were not shown. */
+void fwd_golden_end(const fwd_golden_t *g);
+
+/* The "settings" and "environment" of a file; FWD_ERROR: it was said why. */
+fwd_rc_t fwd_golden_conf(fwd_golden_t *g) FWD_MUST_CHECK;
+
+/* 1 if all members of an object are in a list that NULL ends. */
+int fwd_golden_members(fwd_golden_t *g, const char *path,
+    const json_t *object, const char *const *names);
+
+
+#endif /* _FWD_CLI_TEST_H_INCLUDED_ */
