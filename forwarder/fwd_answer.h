@@ -10,7 +10,7 @@
  *
  *     { outcome, retry_after, reason, records: [ { outcome, reason } ] }
  *
- * as docs/FORWARDER.md has it.  A program sees as little as a map does.
+ * as docs/DESTINATIONS.md has it.  A program sees as little as a map does.
  */
 
 

@@ -17,7 +17,7 @@
 typedef struct fwd_body_s  fwd_body_t;
 
 
-/* Which members the writer leaves out, docs/FORWARDER.md "omit". */
+/* Which members the writer leaves out, docs/DESTINATIONS.md "omit". */
 typedef enum {
     FWD_OMIT_NONE = 0,
     FWD_OMIT_NULL,

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fwd_auth.h"
 #include "fwd_cli_event.h"
 #include "fwd_mask.h"
 
@@ -123,6 +124,15 @@ fwd_trial_token(fwd_cli_trial_t *trial, fwd_cli_t *cli)
     json_t           *token;
     const fwd_desc_t *desc;
 
+    desc = trial->conf.desc;
+
+    if (cli->o.token == NULL
+        && (desc->auth.kind == NULL
+            || strcmp(desc->auth.kind, fwd_auth_kinds[FWD_AUTH_OAUTH2]) != 0))
+    {
+        return FWD_OK;
+    }
+
     if (cli->o.token != NULL) {
         token = fwd_cli_file_json(cli->o.token, FWD_CLI_EVENT_MAX,
                                   &cli->err);
@@ -133,7 +143,6 @@ fwd_trial_token(fwd_cli_trial_t *trial, fwd_cli_t *cli)
         trial->token_given = 1;
 
     } else {
-        desc = trial->conf.desc;
         token = json_pack("{ss}", "access_token", FWD_MASK);
 
         for (i = 0; i < desc->endpoints_count; i++) {

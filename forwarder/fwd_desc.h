@@ -3,7 +3,7 @@
  * Copyright (C) ngx_martech_module contributors
  *
  * The description of a destination: what stands in a folder of
- * destinations_path (docs/FORWARDER.md).  It names settings, defaults of
+ * destinations_path (docs/DESTINATIONS.md).  It names settings, defaults of
  * limits and policies, and templates that become a target once the settings
  * are known.
  */

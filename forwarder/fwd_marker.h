@@ -4,7 +4,7 @@
  *
  * Markers: values in the output of a map that are computed here, such as
  * {"@sha256": "text", "do": ["trim", "lower"]}.  jq 1.6 is slow with texts,
- * and has no digests.  docs/FORWARDER.md lists them.
+ * and has no digests.  docs/DESTINATIONS.md lists them.
  *
  * Pure: no clock, no I/O.  An object of an event is no marker: names that
  * begin with "@" are kept apart while the event is in jq (fwd_jv.h).

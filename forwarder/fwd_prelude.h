@@ -2,7 +2,7 @@
 /*
  * Copyright (C) ngx_martech_module contributors
  *
- * What every map and answer finds defined, docs/FORWARDER.md.
+ * What every map and answer finds defined, docs/DESTINATIONS.md.
  */
 
 
