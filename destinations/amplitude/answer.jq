@@ -6,7 +6,7 @@
 def places(o): [ o | objects | .[] | arrays | .[] ];
 
 def verdicts(list; $outcome; $reason):
-  [ list | numbers | { (tostring): { outcome: $outcome, reason: $reason } } ]
+  [ list | numbers | select(. >= 0 and . == floor) | { (tostring): { outcome: $outcome, reason: $reason } } ]
   | add // {};
 
 # an answer never speaks of more records than were sent
@@ -28,13 +28,13 @@ def known($count): with_entries(select((.key | tonumber) < $count));
         + verdicts(places(.events_with_invalid_fields)[]; "reject"; "invalid field")
         + verdicts(places(.events_with_invalid_id_lengths)[]; "reject";
                    "id too short")
-        + verdicts((.silenced_events // [])[]; "drop"; "silenced") )
+        + verdicts((.silenced_events | arrays | .[]); "drop"; "silenced") )
       | known($count)
       | if . == {} then null
         else { records: (. + { rest: { outcome: "retry" } }) } end
     end
   elif $status == 429 then
-    ( verdicts((.throttled_events // [])[]; "throttled"; "too much of one id")
+    ( verdicts((.throttled_events | arrays | .[]); "throttled"; "too much of one id")
       | known($count) ) as $slow
     | if $slow == {} or ($slow | length) == $count then
         { outcome: "throttled", retry_after: 30 }

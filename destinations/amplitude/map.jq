@@ -29,20 +29,32 @@ def base:
 
 # Price and quantity stay among the properties: on the top level the vendor
 # makes revenue of them, also of a product that was only looked at.
-def order($sign; $type):
-  .revenue // .total // .value
-  | tonumber? // null
-  | if . then { revenue: ($sign * .), revenueType: $type } else {} end;
+def paid: .revenue // .total // .value;
 
-# That a refund is revenue below zero is unverified; the vendor's own refunds
-# are written so.
+# An amount below zero, also of a text, and of one that is so already.
+def negative:
+  if type == "number" then (if . > 0 then -. else . end)
+  else { "@number": ("-" + (tostring | ltrimstr("-"))) } end;
+
+# Each product becomes an event where they have the revenue: all with a price,
+# and no more of them than a map may give records.
+def each_bought:
+  .settings.products and .event.event == "Order Completed"
+  and (.event.properties.products
+       | type == "array" and length > 0 and length < 900
+         and all(.[]; type == "object" and .price != null));
+
+# A refund is revenue below zero.
 def money:
   .event.event as $name
-  | .settings.products as $products
+  | each_bought as $each
   | .event.properties // {}
   | if $name == "Order Completed" then
-      if $products then {} else order(1; "Purchase") end
-    elif $name == "Order Refunded" then order(-1; "Refund")
+      if $each or paid == null then {}
+      else { revenue: number(paid), revenueType: "Purchase" } end
+    elif $name == "Order Refunded" then
+      if paid == null then {}
+      else { revenue: (paid | negative), revenueType: "Refund" } end
     elif .revenue then { revenue: number(.revenue), revenueType: "Revenue" }
     else {} end;
 
@@ -68,12 +80,18 @@ def purchased:
       insert_id: ($e.messageId + "-" + (.key | tostring)),
       event_properties: ($p + { order_id: $e.properties.order_id }),
       productId: ($p | product_id),
-      price: number($p.price),
-      quantity: {"@number": ($p.quantity // 1), "as": "int"},
+      # a quantity is whole; half a kilogram is one thing at its own price
+      price: (if ($p.quantity | type) == "number"
+                 and $p.quantity != ($p.quantity | floor)
+                 and ($p.price | type) == "number"
+              then $p.price * $p.quantity else number($p.price) end),
+      quantity: (if ($p.quantity | type) == "number"
+                    and $p.quantity != ($p.quantity | floor) then 1
+                 else {"@number": ($p.quantity // 1), "as": "int"} end),
       revenueType: "Purchase"
     };
 
-.event as $e
+def records: .event as $e
 | if $e.type == "group" then
     if $e.groupId then
       { "@endpoint": "group", group_type: .settings.group_type,
@@ -88,13 +106,16 @@ def purchased:
   elif $e.type == "track" then
     if $e.event then
       record($e.event; $e.properties) + money
-        + { user_properties: $e.context.traits },
-      (if $e.event == "Order Completed" and .settings.products then purchased
-       else empty end)
+        + (if ($e.context.traits | type) == "object"
+           then { user_properties: $e.context.traits } else {} end),
+      (if each_bought then purchased else empty end)
     else fail("no_name") end
   elif $e.type == "identify" then
     record("$identify"; null) + { user_properties: { "$set": ($e.traits // {}) } }
   elif $e.type == "page" then record(viewed(" Page"; "Loaded a Page"); $e.properties)
   elif $e.type == "screen" then
     record(viewed(" Screen"; "Loaded a Screen"); $e.properties)
-  else drop("type") end
+  else drop("type") end;
+
+# A member of context that is not what it should be is left out, not the event.
+. as $in | try records catch ($in | sane | records)

@@ -6,7 +6,8 @@
 def code:
   (.headers["x-clickhouse-exception-code"] // "" | tonumber? // null)
   // (.body | strings | select(startswith("Code: "))
-      | .[6:14] | split(",")[0] | split(".")[0] | tonumber? // null)
+      | .[6:14] | split(",")[0] // "" | split(".")[0] // ""
+      | tonumber? // null)
   // null;
 
 # too many queries, parts or bytes; a time-out; a lost connection; read-only;

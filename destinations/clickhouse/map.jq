@@ -1,7 +1,7 @@
 # A row: what is asked for most in columns, the rest as JSON in texts.  All
 # types of events are in one table.
 
-.event as $e
+def records: .event as $e
 | {
     "@endpoint": .settings.deduplication,
     message_id: $e.messageId,
@@ -19,4 +19,7 @@
     properties: { "@json": $e.properties },
     traits: { "@json": $e.traits },
     context: { "@json": ($e.context | if . then delpaths([["martech"]]) else null end) }
-  }
+  };
+
+# A member of context that is not what it should be is left out, not the event.
+. as $in | try records catch ($in | sane | records)

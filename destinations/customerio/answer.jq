@@ -3,7 +3,8 @@
 
 def named($count):
   [ .errors | arrays | .[] | objects | select(.batch_index | numbers)
-    | select(.batch_index >= 0 and .batch_index < $count)
+    | select(.batch_index >= 0 and .batch_index < $count
+             and .batch_index == (.batch_index | floor))
     | { (.batch_index | tostring):
           { outcome: "reject",
             reason: ([ .reason, .field ] | map(strings) | join(" ")) } } ]

@@ -3,9 +3,18 @@
 # The limits of 300 attributes and 1,000 bytes of each are the vendor's to
 # judge: the answer names the record.
 
+# The vendor mails to the "recipient" of an event that starts a campaign, in
+# the name of its "from_address": nothing that a visitor may choose.
+def harmless:
+  if .settings.mail_overrides then {}
+  else { recipient: null, from_address: null, reply_to: null } end;
+
+# of a number so large that it can only be milliseconds
+def born: if type == "number" and . > 1e11 then . / 1000 else . end;
+
 def who:
   if .event.userId then { id: .event.userId }
-  elif email and .event.type == "identify" then { email: email }
+  elif .event.type == "identify" and email then { email: email }
   else null end;
 
 def operation($action; $name; $attributes):
@@ -13,15 +22,16 @@ def operation($action; $name; $attributes):
   | {
       type: "person",
       action: $action,
-      identifiers: $who,
+      # the sources put it among the identifiers, or beside them: both
+      identifiers: ($who // { anonymous_id: .event.anonymousId }),
       anonymous_id: (if $who then null else .event.anonymousId end),
       name: { "@text": $name, do: "bytes:100" },
       id: { "@text": .event.messageId, do: "bytes:150" },
       timestamp: seconds,
-      attributes: $attributes
+      attributes: ($attributes + harmless)
     };
 
-.event as $e
+def records: .event as $e
 | if $e.type == "group" then
     if $e.groupId then
       {
@@ -47,8 +57,10 @@ def operation($action; $name; $attributes):
       | {
           type: "person", action: "identify", identifiers: who,
           timestamp: seconds,
-          attributes: (($t | del(.createdAt))
-            + { created_at: { "@time": ($t.createdAt // $t.created_at),
+          # "" takes an attribute away as null does, which "omit" leaves out
+          attributes: ($t | del(.createdAt)
+            | map_values(if . == null then "" else . end) + {
+                created_at: { "@time": ($t.createdAt // $t.created_at | born),
                               as: "s" },
                 anonymous_id: $e.anonymousId })
         }
@@ -61,4 +73,7 @@ def operation($action; $name; $attributes):
   elif $e.type == "screen" then
     operation("screen"; $e.name // $e.properties.name // "Screen";
               $e.properties // {})
-  else drop("type") end
+  else drop("type") end;
+
+# A member of context that is not what it should be is left out, not the event.
+. as $in | try records catch ($in | sane | records)

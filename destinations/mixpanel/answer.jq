@@ -7,8 +7,9 @@ if .endpoint == "import" then
     # never sent again.  Unless not all are accounted for: then again, what
     # is there already has its $insert_id.
     .count as $count
-    | [.body.failed_records[]
+    | [.body.failed_records[] | objects
        | if (.index | type) == "number" and .index >= 0 and .index < $count
+            and .index == (.index | floor)
          then . else empty end] as $failed
     | if ($failed | length) == 0 then { outcome: "split",
                                         reason: "not named" }
@@ -20,7 +21,7 @@ if .endpoint == "import" then
                          reason: "\(.field): \(.message)" } }]
             | from_entries)
             + { rest: { outcome:
-                (if (.body.num_records_imported // $count)
+                (if ((.body.num_records_imported | numbers) // $count)
                     + ([$failed[].index] | unique | length) < $count
                  then "retry" else "ok" end) } }) }
       end

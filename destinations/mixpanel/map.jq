@@ -1,11 +1,18 @@
 # Flat on purpose: a call of a function costs jq 1.6 a microsecond.
 
-# ids that say nothing are refused by the vendor
+# ids that say nothing are refused by the vendor, and the event with them; the
+# list as its importing tools have it
 def nobody: {
-  "anon": 1, "anonymous": 1, "nil": 1, "none": 1, "null": 1, "n/a": 1,
+  "anon": 1, "anonymous": 1, "nil": 1, "<nil>": 1, "none": 1, "null": 1,
+  "n/a": 1, "na": 1, "undefined": 1, "unknown": 1, "true": 1, "false": 1,
+  "0": 1, "-1": 1, "[]": 1, "{}": 1, "lmy47d": 1,
   "00000000-0000-0000-0000-000000000000": 1
 };
 
+# of a number so large that it can only be milliseconds
+def born: if type == "number" and . > 1e11 then . / 1000 else . end;
+
+def records:
 .event as $e | .settings as $s | $e.context as $c
 | (if nobody[$e.userId // ""] then null else $e.userId end) as $user
 | (if nobody[$e.anonymousId // ""] then null else $e.anonymousId end) as $anon
@@ -30,6 +37,9 @@ def nobody: {
           (if ($p | length) > 230
            then reduce ($p | keys)[0:230][] as $k ({}; .[$k] = $p[$k])
            else $p end)
+          # so are 255 elements of a list, and the event is refused
+          + (if [$p.products[254]?][0] != null
+             then { products: $p.products[0:254] } else {} end)
           + { time: {"@time": $e.timestamp, as: "ms"},
               distinct_id: $distinct,
               # 36 of letters, digits and "-": any messageId becomes that
@@ -53,7 +63,8 @@ def nobody: {
       | { "@endpoint": "engage",
           "$token": {"@secret": "project_token"},
           "$distinct_id": $distinct,
-          "$ip": $c.ip,
+          # without an address the vendor takes ours, and its place
+          "$ip": ($c.ip // 0),
           "$set": ($t + {
             email: null, phone: null, name: null, createdAt: null,
             created_at: null, firstName: null, first_name: null,
@@ -61,18 +72,27 @@ def nobody: {
             "$email": $t.email,
             "$phone": $t.phone,
             "$name": $t.name,
-            "$created": {"@time": ($t.createdAt // $t.created_at),
+            "$created": {"@time": ($t.createdAt // $t.created_at | born),
                          as: "iso_s"},
             "$first_name": ($t.firstName // $t.first_name),
             "$last_name": ($t.lastName // $t.last_name),
             "$avatar": $t.avatar }) },
-        # the simplified system joins both ids by any event that has both
-        (if $original and $user != null and $anon != null then
+        # the simplified system joins both ids by any event that has both: by
+        # this one, for it may be the only one
+        (if $user == null or $anon == null then empty
+         elif $original | not then
+           { event: "$identify",
+             properties: { time: {"@time": $e.timestamp, as: "ms"},
+                           distinct_id: $distinct,
+                           "$insert_id": {"@uuid5": $e.messageId},
+                           "$user_id": $user, "$device_id": $anon,
+                           ip: $c.ip } }
+         else
            { event: "$merge",
              properties: { "$distinct_ids": [$anon, $user],
                            time: {"@time": $e.timestamp, as: "ms"},
                            "$insert_id": {"@uuid5": $e.messageId} } }
-         else empty end)
+         end)
     end
   elif $e.type == "alias" then
     if $original | not then drop("unsupported_type")
@@ -97,7 +117,10 @@ def nobody: {
          { "@endpoint": "engage",
            "$token": {"@secret": "project_token"},
            "$distinct_id": $distinct,
-           "$ip": $c.ip,
+           "$ip": ($c.ip // 0),
            "$union": {"\($s.group_key)": [$e.groupId]} } end)
     end
-  else drop("unsupported_type") end
+  else drop("unsupported_type") end;
+
+# A member of context that is not what it should be is left out, not the event.
+. as $in | try records catch ($in | sane | records)

@@ -39,7 +39,7 @@ def record($name; $properties):
   + if .event.timestamp < (.now - 172800 | todate)
     then { "@group": { historical: true } } else {} end;
 
-.event as $e
+def records: .event as $e
 | if $e.type == "group" then
     if $e.groupId then
       record("$groupidentify"; {
@@ -70,4 +70,7 @@ def record($name; $properties):
   elif $e.type == "screen" then
     record("$screen"; ($e.properties // {})
                       + { "$screen_name": ($e.name // $e.properties.name) })
-  else drop("type") end
+  else drop("type") end;
+
+# A member of context that is not what it should be is left out, not the event.
+. as $in | try records catch ($in | sane | records)

@@ -2,9 +2,11 @@
 # which the table cuts in halves.
 
 if .status == 429 then
-  { outcome: "throttled",
-    retry_after: ((.headers["retry-after"] // .headers["x-ratelimit-reset"] // 1)
-                  | tonumber? // 1) }
+  # a date of Retry-After is read without us; the other one is seconds
+  (.headers["retry-after"] // .headers["x-ratelimit-reset"] // 1
+   | tonumber? // null) as $wait
+  | { outcome: "throttled" }
+    + if $wait then { retry_after: $wait } else {} end
 elif .status == 200 and (.body | type) == "object" and .body.success == false then
   { outcome: "split", reason: "not successful" }
 else null end

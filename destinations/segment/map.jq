@@ -8,6 +8,7 @@
   elif .type == "group" and .groupId == null then fail("no_group")
   elif .type == "alias" and .previousId == null then fail("no_previous")
   else
-    delpaths([["receivedAt"], ["originalTimestamp"], ["sentAt"],
-              ["context", "martech"]])
+    delpaths([["receivedAt"], ["originalTimestamp"], ["sentAt"]])
+    | if (.context | type) == "object" then delpaths([["context", "martech"]])
+      else . end
   end
