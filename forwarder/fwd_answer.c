@@ -6,12 +6,14 @@
  */
 
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <jv.h>
 
 #include "fwd_answer.h"
+#include "fwd_jv.h"
 #include "fwd_map_private.h"
 
 
@@ -25,7 +27,9 @@ typedef struct {
 } fwd_answer_word_t;
 
 
-static jv fwd_answer_input(const fwd_answer_input_t *in);
+static jv fwd_answer_keys(const fwd_answer_input_t *in);
+static jv fwd_answer_key(const char *pointer, jv record);
+static jv fwd_answer_member(jv value, const char *name, size_t len);
 static jv fwd_answer_headers(martech_str_t lines);
 static jv fwd_answer_body(const fwd_answer_input_t *in);
 static fwd_rc_t fwd_answer_read(fwd_answer_output_t *out, jv value,
@@ -42,6 +46,7 @@ static const fwd_answer_word_t *fwd_answer_word(jv value);
 static void fwd_answer_reason(fwd_answer_output_t *out, jv value,
     fwd_verdict_t *verdict);
 static unsigned fwd_answer_warns(jv value);
+static void fwd_answer_forget(fwd_answer_output_t *out, jv value);
 static double fwd_answer_wait_max(jv value);
 static fwd_rc_t fwd_answer_wait(fwd_answer_output_t *out, jv value,
     fwd_error_t *err);
@@ -90,8 +95,9 @@ fwd_answer_run(fwd_map_t *answer, const fwd_answer_input_t *in,
     out->singly = 0;
     out->refresh = 0;
     out->warning = 0;
+    out->forget[0] = '\0';
 
-    if (fwd_map_first(answer, fwd_answer_input(in), &value) != FWD_OK) {
+    if (fwd_map_first(answer, fwd_answer_value(in), &value) != FWD_OK) {
         return fwd_error(err, "answer.jq ended without an output");
     }
 
@@ -122,8 +128,8 @@ fwd_answer_run(fwd_map_t *answer, const fwd_answer_input_t *in,
 }
 
 
-static jv
-fwd_answer_input(const fwd_answer_input_t *in)
+jv
+fwd_answer_value(const fwd_answer_input_t *in)
 {
     jv  input;
 
@@ -136,7 +142,112 @@ fwd_answer_input(const fwd_answer_input_t *in)
     input = jv_object_set(input, jv_string("endpoint"),
                           jv_string(in->endpoint ? in->endpoint : "main"));
 
+    if (in->step != NULL) {
+        input = jv_object_set(input, jv_string("step"), jv_string(in->step));
+    }
+
+    if (in->keys != NULL) {
+        input = jv_object_set(input, jv_string("keys"), jv_parse(in->keys));
+
+    } else if (in->answer_key != NULL && in->records != NULL) {
+        input = jv_object_set(input, jv_string("keys"), fwd_answer_keys(in));
+    }
+
     return jv_object_set(input, jv_string("attempt"), jv_number(in->attempt));
+}
+
+
+/* In the order of the records; null of one that has none. */
+
+static jv
+fwd_answer_keys(const fwd_answer_input_t *in)
+{
+    jv                 keys;
+    uint32_t           i;
+    fwd_reader_tape_t  tape;
+
+    fwd_reader_tape_init(&tape);
+    keys = jv_array_sized((int) in->count);
+
+    for (i = 0; i < in->count; i++) {
+        keys = jv_array_append(keys,
+                               fwd_answer_key(in->answer_key,
+                                              fwd_jv_parse(&tape,
+                                                           in->records[i])));
+    }
+
+    fwd_reader_tape_free(&tape);
+
+    return keys;
+}
+
+
+/* "name", or "/name/name" as RFC 6901 has it; takes the record. */
+
+static jv
+fwd_answer_key(const char *pointer, jv record)
+{
+    size_t  len;
+
+    if (*pointer != '/') {
+        record = fwd_answer_member(record, pointer, strlen(pointer));
+
+    } else {
+        while (*pointer == '/') {
+            len = strcspn(pointer + 1, "/");
+            record = fwd_answer_member(record, pointer + 1, len);
+            pointer += 1 + len;
+        }
+    }
+
+    switch (jv_get_kind(record)) {
+
+    case JV_KIND_STRING:
+    case JV_KIND_NUMBER:
+        return record;
+
+    default:
+        jv_free(record);
+        return jv_null();
+    }
+}
+
+
+static jv
+fwd_answer_member(jv value, const char *name, size_t len)
+{
+    jv      key, member;
+    char    text[256];
+    size_t  i, n;
+
+    if (jv_get_kind(value) != JV_KIND_OBJECT || len >= sizeof(text)) {
+        jv_free(value);
+        return jv_null();
+    }
+
+    n = 0;
+
+    for (i = 0; i < len; i++) {
+        text[n] = name[i];
+
+        if (name[i] == '~' && i + 1 < len
+            && (name[i + 1] == '0' || name[i + 1] == '1'))
+        {
+            text[n] = (name[++i] == '0') ? '~' : '/';
+        }
+
+        n++;
+    }
+
+    key = jv_string_sized(text, (int) n);
+    member = jv_object_get(value, key);
+
+    if (!jv_is_valid(member)) {
+        jv_free(member);
+        return jv_null();
+    }
+
+    return member;
 }
 
 
@@ -252,6 +363,7 @@ fwd_answer_whole(fwd_answer_output_t *out, jv value, int status,
 
     fwd_answer_reason(out, value, &out->all);
     out->warning = fwd_answer_warns(value);
+    fwd_answer_forget(out, value);
 
     return fwd_answer_wait(out, value, err);
 }
@@ -270,6 +382,43 @@ fwd_answer_warns(jv value)
     jv_free(text);
 
     return warns;
+}
+
+
+/* Names that no step can have are left out, as those that are too many. */
+
+static void
+fwd_answer_forget(fwd_answer_output_t *out, jv value)
+{
+    jv           list, name;
+    int          i;
+    size_t       at, len;
+    const char  *p;
+
+    at = 0;
+    list = jv_object_get(jv_copy(value), jv_string("forget"));
+
+    for (i = 0; jv_get_kind(list) == JV_KIND_ARRAY
+         && i < jv_array_length(jv_copy(list)); i++)
+    {
+        name = jv_array_get(jv_copy(list), i);
+
+        if (jv_get_kind(name) == JV_KIND_STRING) {
+            p = jv_string_value(name);
+            len = strlen(p);
+
+            if (len != 0 && strchr(p, ' ') == NULL
+                && at + len + 2 <= sizeof(out->forget))
+            {
+                at += (size_t) sprintf(out->forget + at, "%s%s",
+                                       at ? " " : "", p);
+            }
+        }
+
+        jv_free(name);
+    }
+
+    jv_free(list);
 }
 
 

@@ -5,10 +5,12 @@
  * What an answer means, by the destination's own program answer.jq: vendors
  * say "partly", "wrong key" or "slower" in bodies under a status of 200.
  *
- * Input is { status, headers, body, count, attempt, endpoint, settings }, and
- * the first output is null (the table of statuses decides) or
+ * Input is { status, headers, body, count, attempt, endpoint, settings }, in a
+ * sequence also step, with an answer_key also keys, and the first output is
+ * null (the table of statuses decides) or
  *
- *     { outcome, retry_after, reason, records: [ { outcome, reason } ] }
+ *     { outcome, retry_after, reason, forget,
+ *       records: [ { outcome, reason } ] }
  *
  * as docs/DESTINATIONS.md has it.  A program sees as little as a map does.
  */
@@ -25,6 +27,7 @@
 
 
 #define FWD_ANSWER_REASON_MAX  200       /* bytes of a vendor's words kept */
+#define FWD_ANSWER_FORGET_MAX  (FWD_SEQUENCE_STEPS_MAX * 33)
 
 
 typedef struct {
@@ -34,6 +37,10 @@ typedef struct {
     uint32_t              count;         /* records that were sent */
     uint32_t              attempt;
     const char           *endpoint;      /* name; NULL: there is one only */
+    const char           *step;          /* name; NULL: in no sequence */
+    const martech_str_t  *records;       /* count JSON texts, for keys; NULL */
+    const char           *answer_key;    /* of fwd_endpoint_t; NULL: no keys */
+    const char           *keys;          /* JSON, instead of these; or NULL */
     unsigned              cut:1;         /* the body is not all of it */
 } fwd_answer_input_t;
 
@@ -49,6 +56,8 @@ typedef struct {
     unsigned              singly:1;      /* REJECTED: each record alone */
     unsigned              refresh:1;     /* CREDENTIALS: but renew them first */
     unsigned              warning:1;     /* there was something to tell */
+    char                  forget[FWD_ANSWER_FORGET_MAX];  /* names of steps,
+                                            a blank between; "": none */
 } fwd_answer_output_t;
 
 

@@ -6,6 +6,7 @@
  */
 
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,12 @@
 #include "fwd_attempts.h"
 
 
+#define FWD_ATTEMPTS_PROGRESS  "seq:"
+
+
 static int fwd_attempts_read(fwd_attempt_t *attempt, const char *word);
+static int fwd_attempts_read_progress(fwd_attempts_t *tries,
+    const char *word);
 
 
 void
@@ -34,6 +40,53 @@ fwd_attempts_add(fwd_attempts_t *tries, const fwd_attempt_t *attempt)
 }
 
 
+fwd_rc_t
+fwd_attempts_progress(fwd_attempts_t *tries, martech_str_t text)
+{
+    size_t  i;
+
+    fwd_attempts_clear(tries);
+
+    if (text.len == 0) {
+        return FWD_OK;
+    }
+
+    if (text.len > FWD_ATTEMPTS_PROGRESS_MAX) {
+        return FWD_ERROR;
+    }
+
+    for (i = 0; i < text.len; i++) {
+        if (!isalnum(text.data[i]) && text.data[i] != '-'
+            && text.data[i] != '_')
+        {
+            return FWD_ERROR;
+        }
+    }
+
+    tries->progress = strndup((const char *) text.data, text.len);
+
+    return tries->progress ? FWD_OK : FWD_ERROR;
+}
+
+
+void
+fwd_attempts_clear(fwd_attempts_t *tries)
+{
+    free(tries->progress);
+    tries->progress = NULL;
+}
+
+
+void
+fwd_attempts_free(fwd_attempts_t *tries)
+{
+    if (tries != NULL) {
+        fwd_attempts_clear(tries);
+        free(tries);
+    }
+}
+
+
 void
 fwd_attempts_parse(fwd_attempts_t *tries, const char *text, size_t len)
 {
@@ -42,8 +95,14 @@ fwd_attempts_parse(fwd_attempts_t *tries, const char *text, size_t len)
 
     memset(tries, 0, sizeof(fwd_attempts_t));
 
+    /* what is longer was cut by nobody who knows: half a word is none */
+
     if (len >= sizeof(copy)) {
         len = sizeof(copy) - 1;
+
+        while (0) {
+            len--;
+        }
     }
 
     memcpy(copy, text, len);
@@ -63,16 +122,44 @@ fwd_attempts_parse(fwd_attempts_t *tries, const char *text, size_t len)
 
     tries->first_ms = strtoull(word, NULL, 10);
 
-    while (tries->kept < FWD_ATTEMPTS_KEPT) {
+    for ( ;; ) {
         word = strtok_r(NULL, " ", &save);
         if (word == NULL) {
             return;
         }
 
-        if (fwd_attempts_read(&attempt, word)) {
+        if (fwd_attempts_read_progress(tries, word)) {
+            continue;
+        }
+
+        if (tries->kept < FWD_ATTEMPTS_KEPT
+            && fwd_attempts_read(&attempt, word))
+        {
             tries->last[tries->kept++] = attempt;
         }
     }
+}
+
+
+/* 1 if the word is the progress, of use or not. */
+
+static int
+fwd_attempts_read_progress(fwd_attempts_t *tries, const char *word)
+{
+    size_t         len;
+    martech_str_t  text;
+
+    len = strlen(FWD_ATTEMPTS_PROGRESS);
+
+    if (strncmp(word, FWD_ATTEMPTS_PROGRESS, len) != 0) {
+        return 0;
+    }
+
+    text.data = (const unsigned char *) word + len;
+    text.len = strlen(word) - len;
+    (void) fwd_attempts_progress(tries, text);
+
+    return 1;
 }
 
 
@@ -121,6 +208,11 @@ fwd_attempts_format(char out[FWD_ATTEMPTS_TEXT_MAX],
                       " %llu.%s.%d.%u", (unsigned long long) attempt->at_ms,
                       fwd_outcome_name(attempt->outcome), attempt->status,
                       attempt->ms);
+    }
+
+    if (tries->progress != NULL) {
+        n += snprintf(out + n, (size_t) (FWD_ATTEMPTS_TEXT_MAX - n), " %s%s",
+                      FWD_ATTEMPTS_PROGRESS, tries->progress);
     }
 
     return (size_t) n;

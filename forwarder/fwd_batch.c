@@ -314,6 +314,8 @@ fwd_batch_reset_outcome(fwd_batch_t *batch)
     fwd_batch_reset_call(batch);
 
     batch->reason[0] = '\0';
+    batch->dead[0] = '\0';
+    batch->counted = 0;
     fwd_buf_reset(&batch->reasons);
 
     fwd_buf_reset(&batch->exchange.request_headers);

@@ -20,6 +20,7 @@
 
 #define FWD_BATCH_MAPPED_MAX  (256 * 1024 * 1024)
 #define FWD_EXCHANGE_ANSWER_MAX  4096    /* bytes of an answer kept */
+#define FWD_BATCH_DEAD_MAX    256        /* bytes of a reason, and a zero */
 
 
 /*
@@ -92,6 +93,9 @@ struct fwd_batch_s {
     fwd_buf_t             reasons;       /* texts of these, vendor's words:
                                             never logged */
     fwd_exchange_t        exchange;
+    char                  dead[FWD_BATCH_DEAD_MAX];  /* the event is a dead
+                                            letter for this reason (a
+                                            sequence); "": as outcome says */
     unsigned              decided:1;     /* by the destination's answer.jq:
                                             no second thoughts */
     unsigned              whole:1;       /* REJECTED means each event: not to
@@ -99,6 +103,8 @@ struct fwd_batch_s {
     unsigned              answer_error:1;    /* answer.jq failed */
     unsigned              connect_failed:1;  /* no connection came about */
     unsigned              singly:1;      /* REJECTED means: each record alone */
+    unsigned              counted:1;     /* its requests were reported one by
+                                            one (a sequence) */
     unsigned              filled:1;      /* it has its records already: it
                                             grew, or waits for tokens */
 
@@ -150,6 +156,19 @@ void fwd_batch_seal(fwd_batch_t *batch);
 
 /* Forgets the records, to build them anew. */
 void fwd_batch_reset_records(fwd_batch_t *batch);
+
+/*
+ * fwd_judge.c: one request of the batch has ended; outcome is set.  Of a
+ * batch whose counted is set it is said request by request, else it is a part
+ * of fwd_batch_done().
+ */
+void fwd_batch_count(fwd_batch_t *batch, uint32_t events);
+
+/*
+ * fwd_judge.c: why one more failure of this outcome would be the last that
+ * the only event of the batch gets; NULL: it would be tried again.
+ */
+const char *fwd_batch_last(const fwd_batch_t *batch, fwd_outcome_t outcome);
 
 /* fwd_judge.c: the kind is through with the batch; outcome is set. */
 void fwd_batch_done(fwd_batch_t *batch);

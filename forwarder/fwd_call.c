@@ -66,6 +66,8 @@ static uint32_t *fwd_cut_key(fwd_cut_t *c, uint32_t call,
 static jv fwd_cut_merged(jv one, jv two);
 static fwd_rc_t fwd_cut_arrange(fwd_cut_t *c);
 static uint32_t fwd_cut_hash(uint32_t seed, martech_str_t text);
+static int fwd_cut_steps(const fwd_batch_t *batch, uint32_t record);
+static void fwd_cut_sequence(fwd_cut_t *c);
 static const fwd_steer_t *fwd_cut_steer(const fwd_batch_t *batch,
     uint32_t record);
 
@@ -90,6 +92,13 @@ fwd_calls_cut(fwd_batch_t *batch, const fwd_dest_conf_t *conf, int single)
 
     rc = fwd_cut_begin(&c);
 
+    if (rc == FWD_OK && fwd_cut_steps(batch, 0)) {
+        batch->calls = c.calls;
+        fwd_cut_sequence(&c);
+        fwd_cut_end(&c);
+        return FWD_OK;
+    }
+
     for (i = 0; rc == FWD_OK && i < batch->records_count; i++) {
         rc = fwd_cut_record(&c, i);
     }
@@ -111,6 +120,49 @@ fwd_calls_cut(fwd_batch_t *batch, const fwd_dest_conf_t *conf, int single)
 }
 
 
+int
+fwd_calls_alone(const fwd_batch_t *batch, uint32_t item)
+{
+    uint32_t  first, count;
+
+    first = fwd_batch_records(batch, item, &count);
+
+    return count != 0 && fwd_cut_steps(batch, first);
+}
+
+
+/* 1 if the record takes the steps of the sequence. */
+
+static int
+fwd_cut_steps(const fwd_batch_t *batch, uint32_t record)
+{
+    return batch->steers != NULL
+           && batch->steers[record].endpoint == FWD_ENDPOINT_SEQUENCE;
+}
+
+
+/* Its calls are filled in when their turn comes. */
+
+static void
+fwd_cut_sequence(fwd_cut_t *c)
+{
+    uint32_t      i;
+    fwd_calls_t  *calls;
+
+    calls = c->calls;
+    calls->sequence = 1;
+    calls->count = 1;
+
+    for (i = 0; i < calls->size; i++) {
+        calls->list[i].first = i;
+        calls->list[i].undoes = (i != 0);
+        calls->list[i].count = 1;
+        calls->list[i].records = 1;
+        fwd_buf_init(&calls->list[i].own, FWD_CALL_BODY_MAX);
+    }
+}
+
+
 void
 fwd_calls_free(fwd_calls_t *calls)
 {
@@ -120,7 +172,8 @@ fwd_calls_free(fwd_calls_t *calls)
         return;
     }
 
-    for (i = 0; i < calls->count; i++) {
+    for (i = 0; calls->list != NULL && i < calls->size; i++) {
+        fwd_buf_free(&calls->list[i].own);
 
         if (calls->list[i].exchange != NULL) {
             fwd_buf_free(&calls->list[i].exchange->request_headers);
@@ -189,7 +242,8 @@ fwd_cut_begin(fwd_cut_t *c)
     uint32_t      n, size;
     fwd_calls_t  *calls;
 
-    n = c->batch->records_count ? c->batch->records_count : 1;
+    /* a sequence has two places */
+    n = c->batch->records_count > 2 ? c->batch->records_count : 2;
 
     for (size = 16; size < 2 * n; size *= 2) { /* void */ }
 
@@ -204,6 +258,7 @@ fwd_cut_begin(fwd_cut_t *c)
 
     fwd_buf_init(&calls->merged, FWD_BATCH_MAPPED_MAX);
 
+    calls->size = n;
     calls->list = calloc(n, sizeof(fwd_call_t));
     calls->texts = calloc(n, sizeof(martech_str_t));
     calls->arrays = calloc(n, sizeof(martech_str_t));

@@ -30,13 +30,21 @@ typedef struct {
     martech_str_t         group;         /* JSON, or empty */
     martech_str_t         path;          /* JSON, or empty */
     fwd_exchange_t       *exchange;      /* what went wrong; NULL: nothing */
+    const char           *step;          /* of a sequence; else NULL */
+    fwd_buf_t             own;           /* its texts */
+    unsigned              undoes:1;      /* the step */
 } fwd_call_t;
 
 
-/* The calls of a batch; they go one after another. */
+/*
+ * The calls of a batch; they go one after another.  Of a sequence there is
+ * one; its place has the step under way, and the place behind it what undoes
+ * steps, so that the step that failed is known in the end.
+ */
 struct fwd_calls_s {
     fwd_call_t           *list;
     uint32_t              count;
+    uint32_t              size;          /* of the list */
     uint32_t              next;          /* the one under way */
     martech_str_t        *texts;         /* of all calls, each one's together */
     martech_str_t        *arrays;        /* of the texts */
@@ -52,6 +60,7 @@ struct fwd_calls_s {
     unsigned              answer_error:1;
     unsigned              decided:1;
     unsigned              some:1;        /* a call has ended */
+    unsigned              sequence:1;    /* the only record takes steps */
 };
 
 
@@ -80,6 +89,9 @@ void fwd_calls_free(fwd_calls_t *calls);
 
 /* Where what went wrong with the call under way is kept; NULL: no memory. */
 fwd_exchange_t *fwd_call_exchange(fwd_batch_t *batch);
+
+/* 1 if an item of a batch shares it with nobody: it takes a sequence. */
+int fwd_calls_alone(const fwd_batch_t *batch, uint32_t item);
 
 /* 1 if a record of that length fits into a call of its endpoint. */
 int fwd_calls_fits(const fwd_endpoint_t *endpoint, martech_str_t text);

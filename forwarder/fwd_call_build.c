@@ -28,6 +28,8 @@ static void fwd_call_sign(fwd_call_request_t *rq,
     const fwd_endpoint_t *endpoint, const fwd_scope_t *scope);
 static void fwd_call_id(fwd_call_request_t *rq, const fwd_batch_t *batch,
     const fwd_call_t *call);
+static void fwd_call_id_step(fwd_call_request_t *rq, const fwd_batch_t *batch,
+    const fwd_call_t *call);
 static fwd_rc_t fwd_call_pack(fwd_call_request_t *rq,
     const fwd_endpoint_t *endpoint, fwd_error_t *err);
 static void fwd_call_replace(fwd_buf_t *text, const char *value, size_t len);
@@ -359,6 +361,12 @@ fwd_call_id(fwd_call_request_t *rq, const fwd_batch_t *batch,
     const fwd_calls_t   *calls;
 
     calls = batch->calls;
+
+    if (call->step != NULL) {
+        fwd_call_id_step(rq, batch, call);
+        return;
+    }
+
     n = (uint32_t) (call - calls->list);
     item = UINT32_MAX;
     part = 0;
@@ -400,6 +408,29 @@ fwd_call_id(fwd_call_request_t *rq, const fwd_batch_t *batch,
     fwd_buf_add_string(&rq->ids, call->endpoint->name);
     (void) snprintf(text, sizeof(text), "\n%u", (unsigned) part);
     fwd_buf_add_string(&rq->ids, text);
+    fwd_sign_batch_id(rq->id, rq->ids.data, rq->ids.len);
+}
+
+
+/* The same whenever the step is sent for this event. */
+
+static void
+fwd_call_id_step(fwd_call_request_t *rq, const fwd_batch_t *batch,
+    const fwd_call_t *call)
+{
+    char                text[32];
+    const fwd_event_t  *ev;
+
+    ev = batch->items[0]->event;
+
+    fwd_buf_reset(&rq->ids);
+    fwd_buf_add(&rq->ids, ev->message_id.data, ev->message_id.len);
+    (void) snprintf(text, sizeof(text), "\nreplay %u\n",
+                    (unsigned) ev->replays);
+    fwd_buf_add_string(&rq->ids, text);
+    fwd_buf_add_string(&rq->ids, call->step);
+    fwd_buf_add_string(&rq->ids, call->undoes ? "!\n" : "\n");
+    fwd_buf_add_string(&rq->ids, call->endpoint->name);
     fwd_sign_batch_id(rq->id, rq->ids.data, rq->ids.len);
 }
 

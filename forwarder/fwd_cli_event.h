@@ -75,6 +75,13 @@ fwd_rc_t fwd_cli_trial_requests(fwd_try_output_t *out,
 void fwd_cli_trial_print(const fwd_cli_trial_t *trial,
     const fwd_try_call_t *call);
 
+/*
+ * fwd_cli_trial_sequence.c: prints the steps of the event's sequence, secrets
+ * masked.
+ */
+fwd_rc_t fwd_cli_trial_sequence(const fwd_cli_trial_t *trial,
+    const fwd_try_output_t *out, fwd_cli_t *cli) FWD_MUST_CHECK;
+
 /* Prints a text of any origin, masked, each line with a prefix. */
 void fwd_cli_trial_text(const fwd_cli_trial_t *trial, const char *prefix,
     const void *data, size_t len);

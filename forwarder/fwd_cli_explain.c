@@ -27,6 +27,8 @@ static const char *fwd_explain_words(const fwd_words_t *words,
 static void fwd_explain_age(const fwd_cli_trial_t *trial);
 static void fwd_explain_map(const fwd_cli_trial_t *trial,
     const fwd_try_output_t *out);
+static void fwd_explain_record(const fwd_cli_trial_t *trial,
+    martech_str_t record);
 static void fwd_explain_steer(const fwd_cli_trial_t *trial,
     const fwd_steer_t *steer);
 static void fwd_explain_calls(const fwd_cli_trial_t *trial,
@@ -60,6 +62,12 @@ fwd_cli_explain(fwd_cli_t *cli)
 
     fwd_explain_map(&trial, &out);
     fwd_explain_calls(&trial, &out);
+
+    if (out.sequences_count != 0
+        && fwd_cli_trial_sequence(&trial, &out, cli) != FWD_OK)
+    {
+        return fwd_cli_fail(cli);
+    }
 
     return FWD_CLI_OK;
 }
@@ -237,9 +245,8 @@ fwd_explain_age(const fwd_cli_trial_t *trial)
 static void
 fwd_explain_map(const fwd_cli_trial_t *trial, const fwd_try_output_t *out)
 {
-    char      *text;
-    json_t    *record;
-    uint32_t   i;
+    uint32_t       i;
+    martech_str_t  text;
 
     (void) printf("\nmap\n");
 
@@ -256,6 +263,11 @@ fwd_explain_map(const fwd_cli_trial_t *trial, const fwd_try_output_t *out)
         return;
     }
 
+    for (i = 0; i < out->sequences_count; i++) {
+        (void) printf("  one record, through the sequence\n");
+        fwd_explain_record(trial, out->sequences[i].text);
+    }
+
     for (i = 0; i < out->records_count; i++) {
         (void) printf("  record %u of %u\n", (unsigned) i + 1,
                       (unsigned) out->records_count);
@@ -264,14 +276,27 @@ fwd_explain_map(const fwd_cli_trial_t *trial, const fwd_try_output_t *out)
             fwd_explain_steer(trial, &out->record_steers[i]);
         }
 
-        record = json_loads(out->records[i], JSON_DECODE_ANY, NULL);
-        text = json_dumps(record, JSON_ENCODE_ANY | JSON_INDENT(2)
-                                  | JSON_REAL_PRECISION(15));
-        fwd_cli_trial_text(trial, "    ", text ? text : out->records[i],
-                           strlen(text ? text : out->records[i]));
-        free(text);
-        json_decref(record);
+        text.data = (const unsigned char *) out->records[i];
+        text.len = strlen(out->records[i]);
+        fwd_explain_record(trial, text);
     }
+}
+
+
+static void
+fwd_explain_record(const fwd_cli_trial_t *trial, martech_str_t record)
+{
+    char    *text;
+    json_t  *value;
+
+    value = json_loadb((const char *) record.data, record.len,
+                       JSON_DECODE_ANY, NULL);
+    text = json_dumps(value, JSON_ENCODE_ANY | JSON_INDENT(2)
+                             | JSON_REAL_PRECISION(15));
+    fwd_cli_trial_text(trial, "    ", text ? text : (const char *) record.data,
+                       text ? strlen(text) : record.len);
+    free(text);
+    json_decref(value);
 }
 
 

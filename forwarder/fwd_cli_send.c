@@ -70,6 +70,12 @@ fwd_cli_send(fwd_cli_t *cli)
         return status;
     }
 
+    if (out.sequences_count != 0
+        && fwd_cli_trial_sequence(&trial, &out, cli) != FWD_OK)
+    {
+        return fwd_cli_fail(cli);
+    }
+
     if (cli->o.live || cli->o.validate) {
         return fwd_send_all(cli, &trial, &out);
     }
@@ -81,8 +87,9 @@ fwd_cli_send(fwd_cli_t *cli)
         fwd_cli_trial_print(&trial, &out.calls[i]);
     }
 
-    (void) printf("\nnothing was sent; --live sends it, --validate has it "
-                  "checked\n");
+    (void) printf("\nnothing was sent%s\n",
+                  out.sequences_count != 0 ? ""
+                  : "; --live sends it, --validate has it checked");
 
     return FWD_CLI_OK;
 }
@@ -114,6 +121,13 @@ fwd_send_ready(fwd_cli_t *cli, const fwd_cli_trial_t *trial,
                                                             : "drops",
                          out->events[0].reason[0] != '\0'
                          ? out->events[0].reason : "no_record");
+        return fwd_cli_fail(cli);
+    }
+
+    if ((cli->o.live || cli->o.validate) && out->sequences_count != 0) {
+        (void) fwd_error(&cli->err, "not sent: the event goes through a "
+                         "sequence, whose steps are sent by the forwarder "
+                         "only");
         return fwd_cli_fail(cli);
     }
 

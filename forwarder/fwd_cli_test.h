@@ -36,9 +36,41 @@ typedef struct {
 } fwd_golden_t;
 
 
-/* fwd_cli_test_events.c, fwd_cli_test_answers.c */
+/* Events of a file, those that are wanted, and what was made of them. */
+typedef struct {
+    martech_str_t        *texts;
+    uint32_t             *places;        /* in the file, of each text */
+    uint32_t              count;
+    fwd_try_event_t      *ends;          /* of all events of the file */
+    uint32_t              ends_count;
+    uint64_t              now_ms;
+    fwd_try_input_t       in;
+    fwd_try_output_t      out;
+} fwd_golden_run_t;
+
+
+/* fwd_cli_test_events.c, fwd_cli_test_answers.c, fwd_cli_test_sequence.c */
 void fwd_golden_events(fwd_golden_t *g);
 void fwd_golden_answer(fwd_golden_t *g);
+void fwd_golden_exchange(fwd_golden_t *g);
+
+/*
+ * fwd_cli_test_events.c: settings, events and what is made of them.
+ * FWD_ERROR: it was said why.
+ */
+fwd_rc_t fwd_golden_run(fwd_golden_t *g, fwd_golden_run_t *run)
+    FWD_MUST_CHECK;
+
+/* A request as it must be. */
+void fwd_golden_request(fwd_golden_t *g, const char *path,
+    const fwd_try_call_t *call, const json_t *want);
+
+/*
+ * fwd_cli_test_answers.c: "answer" as it comes from the network; path is for
+ * what is said of it.
+ */
+fwd_rc_t fwd_golden_reply(fwd_golden_t *g, const char *path,
+    const json_t *answer, fwd_try_answer_t *in) FWD_MUST_CHECK;
 
 /* fwd_cli_test_diff.c: what is not as it must be, each counted. */
 void fwd_golden_say(fwd_golden_t *g, const char *path, const char *fmt, ...)

@@ -18,7 +18,8 @@
 
 
 static fwd_rc_t fwd_golden_given(fwd_golden_t *g, fwd_try_answer_t *in);
-static fwd_rc_t fwd_golden_reply(fwd_golden_t *g, fwd_try_answer_t *in);
+static fwd_rc_t fwd_golden_keys(fwd_golden_t *g, size_t endpoint,
+    fwd_try_answer_t *in);
 static void fwd_golden_verdict(fwd_golden_t *g,
     const fwd_try_verdict_t *verdict, uint32_t sent);
 static json_t *fwd_golden_words(const char *all, const char **each,
@@ -27,7 +28,7 @@ static json_t *fwd_golden_words(const char *all, const char **each,
 
 static const char *const  fwd_golden_answer_names[] = {
     "about", "endpoint", "settings", "environment", "sent", "attempt",
-    "answer", "outcomes", "outcome", "wait", "reasons", NULL
+    "answer", "outcomes", "outcome", "wait", "reasons", "keys", NULL
 };
 
 static const char *const  fwd_golden_reply_names[] = {
@@ -45,12 +46,11 @@ fwd_golden_answer(fwd_golden_t *g)
     memset(&in, 0, sizeof(in));
 
     if (!fwd_golden_members(g, "", g->doc, fwd_golden_answer_names)
-        || !fwd_golden_members(g, "answer",
-                               json_object_get(g->doc, "answer"),
-                               fwd_golden_reply_names)
         || fwd_golden_conf(g) != FWD_OK
         || fwd_golden_given(g, &in) != FWD_OK
-        || fwd_golden_reply(g, &in) != FWD_OK)
+        || fwd_golden_reply(g, "answer", json_object_get(g->doc, "answer"),
+                            &in)
+           != FWD_OK)
     {
         return;
     }
@@ -88,14 +88,16 @@ fwd_golden_given(fwd_golden_t *g, fwd_try_answer_t *in)
     in->attempt = (uint32_t) attempt;
     in->endpoint = json_string_value(json_object_get(g->doc, "endpoint"));
 
-    if (in->endpoint == NULL) {
-        return FWD_OK;
+    for (i = 0; i < g->desc->endpoints_count; i++) {
+        if (in->endpoint == NULL
+            || strcmp(g->desc->endpoints[i].name, in->endpoint) == 0)
+        {
+            return fwd_golden_keys(g, i, in);
+        }
     }
 
-    for (i = 0; i < g->desc->endpoints_count; i++) {
-        if (strcmp(g->desc->endpoints[i].name, in->endpoint) == 0) {
-            return FWD_OK;
-        }
+    if (in->endpoint == NULL) {
+        return FWD_OK;
     }
 
     fwd_golden_say(g, "endpoint", "there is no \"%s\"", in->endpoint);
@@ -104,18 +106,53 @@ fwd_golden_given(fwd_golden_t *g, fwd_try_answer_t *in)
 }
 
 
-/* As it comes from the network: what is not asked for is not seen. */
+/* ".keys" of answer.jq, which it has with an answer_key only. */
 
 static fwd_rc_t
-fwd_golden_reply(fwd_golden_t *g, fwd_try_answer_t *in)
+fwd_golden_keys(fwd_golden_t *g, size_t endpoint, fwd_try_answer_t *in)
+{
+    const json_t  *keys;
+
+    keys = json_object_get(g->doc, "keys");
+
+    if (keys == NULL) {
+        return FWD_OK;
+    }
+
+    if (g->desc->endpoints[endpoint].answer_key == NULL) {
+        fwd_golden_say(g, "keys", "endpoint \"%s\" has no \"answer_key\"",
+                       g->desc->endpoints[endpoint].name);
+        return FWD_ERROR;
+    }
+
+    if (json_array_size(keys) != in->sent) {
+        fwd_golden_say(g, "keys", "a list of %u is expected, as many as were "
+                       "sent", (unsigned) in->sent);
+        return FWD_ERROR;
+    }
+
+    in->keys = fwd_cli_json_text(keys, g->pool, NULL);
+
+    return FWD_OK;
+}
+
+
+/* What is not asked for is not seen. */
+
+fwd_rc_t
+fwd_golden_reply(fwd_golden_t *g, const char *path, const json_t *answer,
+    fwd_try_answer_t *in)
 {
     void         *iter;
     size_t        len;
     const char   *line, *value, *text;
     fwd_reply_t   reply;
-    const json_t *answer, *status, *body;
+    const json_t *status, *body;
 
-    answer = json_object_get(g->doc, "answer");
+    if (!fwd_golden_members(g, path, answer, fwd_golden_reply_names)) {
+        return FWD_ERROR;
+    }
+
     status = json_object_get(answer, "status");
     body = json_object_get(answer, "body");
     text = json_string_value(json_object_get(answer, "text"));
@@ -123,7 +160,7 @@ fwd_golden_reply(fwd_golden_t *g, fwd_try_answer_t *in)
     if (!json_is_integer(status) || json_integer_value(status) < 100
         || json_integer_value(status) > 599)
     {
-        fwd_golden_say(g, "answer.status", "100 to 599 is expected");
+        fwd_golden_say(g, path, "a \"status\" of 100 to 599 is expected");
         return FWD_ERROR;
     }
 
@@ -148,7 +185,7 @@ fwd_golden_reply(fwd_golden_t *g, fwd_try_answer_t *in)
         value = json_string_value(json_object_iter_value(iter));
 
         if (value == NULL) {
-            fwd_golden_say(g, "answer.headers", "\"%s\" is no text",
+            fwd_golden_say(g, path, "header \"%s\" is no text",
                            json_object_iter_key(iter));
             fwd_reply_free(&reply);
             return FWD_ERROR;

@@ -20,18 +20,6 @@
 #define FWD_GOLDEN_REPEAT_MAX  (8 * 1024 * 1024)
 
 
-/* Events, those that are wanted, and what was made of them. */
-typedef struct {
-    martech_str_t        *texts;
-    uint32_t             *places;        /* in the file, of each text */
-    uint32_t              count;
-    fwd_try_event_t      *ends;          /* of all events of the file */
-    uint32_t              ends_count;
-    uint64_t              now_ms;
-    fwd_try_output_t      out;
-} fwd_golden_run_t;
-
-
 static fwd_rc_t fwd_golden_now(fwd_golden_t *g, uint64_t *now_ms);
 static json_t *fwd_golden_expand(fwd_golden_t *g, const json_t *value);
 static json_t *fwd_golden_repeat(fwd_golden_t *g, const json_t *value);
@@ -39,8 +27,6 @@ static fwd_rc_t fwd_golden_select(fwd_golden_t *g, fwd_golden_run_t *run,
     const json_t *events);
 static void fwd_golden_requests(fwd_golden_t *g,
     const fwd_golden_run_t *run);
-static void fwd_golden_request(fwd_golden_t *g, const char *path,
-    const fwd_try_call_t *call, const json_t *want);
 static void fwd_golden_headers(fwd_golden_t *g, const char *path,
     const char *lines, const json_t *want);
 static json_t *fwd_golden_header_list(const char *lines);
@@ -68,44 +54,64 @@ static const char *const  fwd_golden_request_names[] = {
 void
 fwd_golden_events(fwd_golden_t *g)
 {
-    json_t            *events, *token;
-    fwd_error_t        err;
-    fwd_try_input_t    in;
-    fwd_golden_run_t   run;
-
-    memset(&run, 0, sizeof(run));
-    memset(&in, 0, sizeof(in));
+    uint32_t          i;
+    fwd_golden_run_t  run;
 
     if (!fwd_golden_members(g, "", g->doc, fwd_golden_event_names)
-        || fwd_golden_now(g, &run.now_ms) != FWD_OK
-        || fwd_golden_conf(g) != FWD_OK)
+        || fwd_golden_run(g, &run) != FWD_OK)
     {
         return;
     }
 
-    events = fwd_golden_expand(g, json_object_get(g->doc, "events"));
-
-    if (events == NULL || fwd_golden_select(g, &run, events) != FWD_OK) {
-        json_decref(events);
-        return;
-    }
-
-    json_decref(events);
-
-    token = json_object_get(g->doc, "token");
-    in.events = run.texts;
-    in.count = run.count;
-    in.now_ms = run.now_ms;
-    in.token = token ? fwd_cli_json_text(token, g->pool, NULL) : NULL;
-
-    if (fwd_try_requests(&run.out, &g->conf, &in, g->pool, &err) != FWD_OK) {
-        fwd_golden_say(g, "requests", "cannot be made: %s", err.text);
-        return;
+    for (i = 0; i < run.out.sequences_count; i++) {
+        fwd_golden_say(g, "requests", "event %u goes through the sequence: "
+                       "\"exchange\" is expected",
+                       (unsigned) run.places[run.out.sequences[i].event]);
     }
 
     fwd_golden_requests(g, &run);
     fwd_golden_ends(g, &run, "dropped", FWD_TRY_DROPPED);
     fwd_golden_ends(g, &run, "dead", FWD_TRY_DEAD);
+}
+
+
+fwd_rc_t
+fwd_golden_run(fwd_golden_t *g, fwd_golden_run_t *run)
+{
+    json_t       *events, *token;
+    fwd_rc_t      rc;
+    fwd_error_t   err;
+
+    memset(run, 0, sizeof(fwd_golden_run_t));
+
+    if (fwd_golden_now(g, &run->now_ms) != FWD_OK
+        || fwd_golden_conf(g) != FWD_OK)
+    {
+        return FWD_ERROR;
+    }
+
+    events = fwd_golden_expand(g, json_object_get(g->doc, "events"));
+    rc = (events != NULL) ? fwd_golden_select(g, run, events) : FWD_ERROR;
+    json_decref(events);
+
+    if (rc != FWD_OK) {
+        return FWD_ERROR;
+    }
+
+    token = json_object_get(g->doc, "token");
+    run->in.events = run->texts;
+    run->in.count = run->count;
+    run->in.now_ms = run->now_ms;
+    run->in.token = token ? fwd_cli_json_text(token, g->pool, NULL) : NULL;
+
+    if (fwd_try_requests(&run->out, &g->conf, &run->in, g->pool, &err)
+        != FWD_OK)
+    {
+        fwd_golden_say(g, "requests", "cannot be made: %s", err.text);
+        return FWD_ERROR;
+    }
+
+    return FWD_OK;
 }
 
 
@@ -313,7 +319,7 @@ fwd_golden_requests(fwd_golden_t *g, const fwd_golden_run_t *run)
 }
 
 
-static void
+void
 fwd_golden_request(fwd_golden_t *g, const char *path,
     const fwd_try_call_t *call, const json_t *want)
 {

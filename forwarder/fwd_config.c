@@ -15,6 +15,7 @@
 #include "fwd_answer.h"
 #include "fwd_config_private.h"
 #include "fwd_map.h"
+#include "fwd_sequence.h"
 #include "fwd_vault.h"
 
 
@@ -362,6 +363,7 @@ fwd_config_programs(const fwd_config_t *conf, fwd_report_t *report)
     size_t                  i;
     fwd_rc_t                rc;
     fwd_map_t              *map;
+    fwd_sequence_t         *seq;
     const fwd_dest_conf_t  *dest;
 
     rc = FWD_OK;
@@ -395,6 +397,12 @@ fwd_config_programs(const fwd_config_t *conf, fwd_report_t *report)
         }
 
         fwd_map_destroy(map);
+
+        if (fwd_sequence_create(&seq, dest, report) != FWD_OK) {
+            rc = FWD_ERROR;
+        }
+
+        fwd_sequence_destroy(seq);
     }
 
     return rc;

@@ -276,6 +276,7 @@ static const fwd_call_t *
 fwd_dead_call_of(const fwd_batch_t *batch, uint32_t index)
 {
     uint32_t           i, first, count, worst;
+    const fwd_call_t   *call;
     const fwd_calls_t  *calls;
 
     calls = batch->calls;
@@ -291,8 +292,14 @@ fwd_dead_call_of(const fwd_batch_t *batch, uint32_t index)
         }
     }
 
-    return (count != 0 && calls->list[calls->call_of[worst]].exchange != NULL)
-           ? &calls->list[calls->call_of[worst]] : NULL;
+    if (count == 0) {
+        return NULL;
+    }
+
+    call = &calls->list[calls->call_of[worst]];
+
+    return (call->exchange != NULL && call->exchange->requested) ? call
+                                                                 : NULL;
 }
 
 
@@ -566,7 +573,13 @@ fwd_dead_versions(fwd_buf_t *out, const fwd_dest_conf_t *conf,
 const char *
 fwd_dead_hint(const char *reason, fwd_outcome_t outcome, int status)
 {
+    const char             *what;
     const fwd_dead_hint_t  *row;
+
+    /* of a sequence the step stands before it */
+
+    what = strchr(reason, ':');
+    reason = (what != NULL) ? what + 1 : reason;
 
     for (row = fwd_dead_hints; row->reason != NULL; row++) {
         if (strcmp(row->reason, reason) == 0) {

@@ -37,6 +37,9 @@ static const char *const  fwd_desc_kinds[] = { "file", "http", NULL };
 /* As fwd_omit_t. */
 static const char *const  fwd_desc_omits[] = { "none", "null", "empty", NULL };
 
+/* As fwd_resume_t. */
+static const char *const  fwd_desc_resumes[] = { "step", "start", NULL };
+
 const char *const  fwd_desc_types[] = {
     "string", "url", "path", "number", "boolean", "size", "time", NULL
 };
@@ -78,6 +81,8 @@ static const fwd_field_t  fwd_desc_fields[] = {
       .offset = offsetof(fwd_desc_t, omit), .words = fwd_desc_omits },
     { .name = "sequence", .kind = FWD_FIELD_NODE,
       .offset = offsetof(fwd_desc_t, sequence_node) },
+    { .name = "sequence_resume", .kind = FWD_FIELD_WORD, .dflt = "step",
+      .offset = offsetof(fwd_desc_t, resume), .words = fwd_desc_resumes },
     FWD_LIMITS_FIELDS(fwd_desc_t, limits),
     FWD_POLICY_FIELDS(fwd_desc_t, policy),
     { .name = "consent", .kind = FWD_FIELD_LIST,
@@ -264,6 +269,7 @@ fwd_desc_load(fwd_desc_t **out, const char *folder, const char *name,
     }
 
     fwd_desc_extras(&y, desc);
+    fwd_desc_sequence(&y, desc);
     fwd_desc_check(&y, desc);
 
     /* where the tables have found nothing: they explain better */

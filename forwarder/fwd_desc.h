@@ -23,6 +23,12 @@
 #define FWD_MAP_SIZE_MAX   (256 * 1024)
 #define FWD_ENDPOINTS_MAX  32            /* of a destination */
 
+#define FWD_ENDPOINT_SEQUENCE_NAME  "sequence"   /* of "@endpoint" */
+
+#define FWD_SEQUENCE_STEPS_MAX  16
+#define FWD_SEQUENCE_VARS_MAX   16       /* of a step */
+#define FWD_SEQUENCE_JQ_MAX     8192     /* bytes of a program of a step */
+
 
 typedef enum {
     FWD_KIND_FILE = 0,
@@ -114,6 +120,7 @@ typedef struct {
     const char           *content_type;
     const char           *framing;
     const char           *idempotency_header;
+    const char           *answer_key;    /* fwd_endpoint.h */
     const char           *signature_scheme;
     const char           *signature_secret;
     fwd_pair_t           *headers;
@@ -170,6 +177,53 @@ typedef struct {
 } fwd_desc_dedup_t;
 
 
+/* The text of a jq program, and the line where it begins. */
+typedef struct {
+    const char           *text;          /* NULL: there is none */
+    size_t                line;
+} fwd_desc_jq_t;
+
+
+typedef struct {
+    const char           *name;
+    fwd_desc_jq_t         jq;
+} fwd_desc_var_t;
+
+
+/* A step of "sequence" (fwd_sequence.h). */
+typedef struct {
+    const char           *name;
+    size_t                line;
+    const char           *endpoint;
+    fwd_desc_jq_t         when;
+    fwd_desc_jq_t         map;
+    fwd_desc_var_t        vars[FWD_SEQUENCE_VARS_MAX];
+    size_t                vars_count;
+    fwd_desc_jq_t         cache_key;     /* no text: there is no cache */
+    uint64_t              cache_ttl_ms;
+    uint64_t              cache_negative_ms;  /* 0: refusals are forgotten */
+    uint64_t              idempotent;
+    uint64_t              optional;
+    const char           *undo_endpoint;  /* of "compensate"; NULL: none */
+    fwd_desc_jq_t         undo_map;
+
+    yaml_node_t          *when_node;     /* while reading only */
+    yaml_node_t          *map_node;
+    yaml_node_t          *capture_node;
+    yaml_node_t          *cache_node;
+    yaml_node_t          *key_node;
+    yaml_node_t          *undo_node;
+    yaml_node_t          *undo_map_node;
+} fwd_desc_step_t;
+
+
+/* Where a sequence that failed goes on. */
+typedef enum {
+    FWD_RESUME_STEP = 0,
+    FWD_RESUME_START
+} fwd_resume_t;
+
+
 typedef struct {
     const char           *path;
     const char           *rotate_size;
@@ -207,6 +261,9 @@ typedef struct {
     fwd_desc_dedup_t      dedup;
     uint64_t              omit;          /* fwd_omit_t */
     const char           *sequence;      /* JSON text, or NULL */
+    fwd_desc_step_t      *steps;         /* the same */
+    size_t                steps_count;
+    uint64_t              resume;        /* fwd_resume_t */
     unsigned              calls:1;       /* it has keys that need calls */
 
     yaml_node_t          *settings_node;
@@ -265,10 +322,16 @@ void fwd_desc_check(fwd_yaml_t *y, const fwd_desc_t *desc);
 
 /*
  * fwd_desc_endpoint.c: reads the sections "request", "endpoints", "auth",
- * "regions", "version", "dedup" and "sequence"; for fwd_desc.c.
+ * "regions", "version" and "dedup"; for fwd_desc.c.
  */
 void fwd_desc_endpoints(fwd_yaml_t *y, fwd_desc_t *desc);
 void fwd_desc_extras(fwd_yaml_t *y, fwd_desc_t *desc);
+
+/*
+ * fwd_desc_sequence.c: reads the section "sequence", once the endpoints are
+ * known, and warns of what is hardly meant so.
+ */
+void fwd_desc_sequence(fwd_yaml_t *y, fwd_desc_t *desc);
 
 /* Reads a map of texts. */
 void fwd_desc_pairs(fwd_yaml_t *y, yaml_node_t *map, const char *path,

@@ -71,6 +71,9 @@ static const fwd_field_t  fwd_desc_http_fields[] = {
     { .name = "idempotency_header", .kind = FWD_FIELD_STRING,
       .offset = offsetof(fwd_desc_http_t, idempotency_header),
       .min = "1", .max = "64" },
+    { .name = "answer_key", .kind = FWD_FIELD_STRING,
+      .offset = offsetof(fwd_desc_http_t, answer_key),
+      .min = "1", .max = "256" },
     { .name = "query", .kind = FWD_FIELD_NODE,
       .offset = offsetof(fwd_desc_http_t, query_node) },
     { .name = "headers", .kind = FWD_FIELD_NODE,
@@ -210,6 +213,13 @@ fwd_desc_endpoints(fwd_yaml_t *y, fwd_desc_t *desc)
             continue;
         }
 
+        if (strcmp(key, FWD_ENDPOINT_SEQUENCE_NAME) == 0) {
+            fwd_report(y->report, y->file, y->key_line,
+                       "endpoint name \"%s\" is kept for records that go "
+                       "through the sequence", key);
+            continue;
+        }
+
         path = fwd_pool_printf(y->pool, "endpoints.%s", key);
         http = &desc->endpoints[desc->endpoints_count++];
         http->name = key;
@@ -338,6 +348,7 @@ fwd_desc_endpoint_calls(const fwd_desc_http_t *http)
     return http->query_node != NULL || http->body_node != NULL
            || http->batch_node != NULL || http->validate_node != NULL
            || http->gzip != FWD_COMPRESS_NONE || http->timeout_ms != 0
+           || http->answer_key != NULL
            || http->ambiguous != FWD_AMBIGUOUS_NOT_SAID
            || http->method == FWD_METHOD_GET
            || http->method == FWD_METHOD_DELETE
@@ -428,8 +439,6 @@ fwd_desc_extras(fwd_yaml_t *y, fwd_desc_t *desc)
         }
     }
 
-    desc->sequence = fwd_yaml_json_text(y, desc->sequence_node);
-
     fwd_desc_auth(y, desc);
     fwd_desc_regions(y, desc);
 
@@ -438,14 +447,13 @@ fwd_desc_extras(fwd_yaml_t *y, fwd_desc_t *desc)
                       fwd_desc_lower(y->pool, desc->answer_headers.list[i]);
     }
 
-    if (desc->auth.kind != NULL || desc->sequence != NULL) {
+    if (desc->auth.kind != NULL || desc->sequence_node != NULL) {
         desc->calls = 1;
     }
 
     /* the nodes die with the document */
     desc->version_node = NULL;
     desc->dedup_node = NULL;
-    desc->sequence_node = NULL;
     desc->auth_node = NULL;
     desc->regions_node = NULL;
 }

@@ -326,13 +326,17 @@ fwd_dest_timer(uv_timer_t *timer)
 static void
 fwd_dest_run(void *data)
 {
-    uint64_t     wait;
+    uint64_t     wait, serve;
     fwd_dest_t  *dest = data;
 
+    serve = FWD_DEST_WAIT_MAX_MS;
+
     if (dest->engine->stopping) {
+        fwd_gate_serve(dest, &serve);    /* what is under way may end */
         return;
     }
 
+    fwd_gate_serve(dest, &serve);
     fwd_fallback_run(dest);
 
     if (!dest->diverting) {
@@ -342,7 +346,7 @@ fwd_dest_run(void *data)
 
     wait = fwd_dest_send(dest);
 
-    fwd_dest_arm(dest, wait);
+    fwd_dest_arm(dest, wait < serve ? wait : serve);
 }
 
 

@@ -161,6 +161,7 @@ fwd_endpoint_one(fwd_endpoint_build_t *b, fwd_endpoint_t *to)
     to->method = from->method;
     to->content_type = from->content_type;
     to->idempotency_header = from->idempotency_header;
+    to->answer_key = from->answer_key;
     to->gzip = (from->gzip == FWD_COMPRESS_GZIP);
 
     to->url = fwd_template_compile(b->dest, from->url, FWD_TEMPLATE_URL,

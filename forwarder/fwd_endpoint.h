@@ -15,6 +15,13 @@
 #include "fwd_template.h"
 
 
+/* The place of records with "@endpoint": "sequence"; none of the list. */
+#define FWD_ENDPOINT_SEQUENCE  FWD_ENDPOINTS_MAX
+
+/* What is said of an event that has more records beside such a one. */
+#define FWD_SEQUENCE_ALONE  "the map gave a record of the sequence and others"
+
+
 typedef struct {
     const char           *name;
     fwd_template_t       *value;         /* a pair of an empty value is left
@@ -35,6 +42,8 @@ struct fwd_endpoint_s {
     const char           *content_type;
     fwd_body_t           *body;          /* NULL: the framing makes it */
     const char           *idempotency_header;  /* name, or NULL */
+    const char           *answer_key;    /* of records, for ".keys" of
+                                            answer.jq: name, or pointer; NULL */
     fwd_sign_key_t        key;           /* len 0: requests are not signed */
 
     uint64_t              count_max;     /* records of a call */

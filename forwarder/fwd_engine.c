@@ -16,6 +16,7 @@
 #include "fwd_depth.h"
 #include "fwd_dest.h"
 #include "fwd_engine.h"
+#include "fwd_lookup.h"
 #include "fwd_reader.h"
 #include "fwd_server.h"
 #include "fwd_shard.h"
@@ -417,6 +418,7 @@ fwd_engine_free(fwd_engine_t *engine)
     free(engine->shards);
     free(engine->dests);
     fwd_candidate_free(&engine->candidate);
+    fwd_lookup_destroy(engine->lookup);
 
     if (engine->stats_own) {
         free(engine->stats);

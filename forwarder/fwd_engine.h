@@ -42,6 +42,7 @@ struct fwd_engine_s {
     uv_timer_t            tick;
     fwd_post_t            ending;        /* posted next step of the end */
     fwd_candidate_t       candidate;     /* the event being judged */
+    struct fwd_lookup_s  *lookup;        /* of fwd_recall.c; NULL: empty */
     uint64_t              stop_ms;       /* monotonic, end of patience */
     uint64_t              publish_ms;    /* monotonic, fwd_shared.c */
     void                (*stopped)(void *data);

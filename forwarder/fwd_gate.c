@@ -71,6 +71,7 @@ fwd_gate_create(fwd_dest_t *dest)
     max = (dest->conf->desc->kind == FWD_KIND_FILE)
           ? 1 : (uint32_t) dest->conf->limits.concurrency;
 
+    fwd_list_init(&gate->steps);
     fwd_breaker_init(&gate->breaker, &policy->breaker);
     fwd_aimd_init(&gate->aimd, max);
 

@@ -63,6 +63,19 @@ typedef struct {
 } fwd_gate_second_t;
 
 
+/*
+ * A request of a sequence before it is sent; a member of the object that
+ * sends it.
+ */
+typedef struct {
+    fwd_link_t            link;          /* next NULL: it does not wait */
+    fwd_batch_t          *batch;
+    uint32_t              events;        /* that it counts for */
+    void                (*done)(void *data, fwd_rc_t rc);
+    void                 *data;
+} fwd_gate_step_t;
+
+
 typedef struct fwd_gate_s {
     fwd_dest_t           *dest;
     fwd_gate_state_t      state;         /* set by fwd_gate_update() only */
@@ -87,6 +100,8 @@ typedef struct fwd_gate_s {
     uint32_t              learned_count; /* in a row */
     uint64_t              limited_ms;    /* monotonic, waits for tokens
                                             since; 0: does not */
+    fwd_link_t            steps;         /* requests that wait */
+    uint32_t              sequences;     /* under way */
     uint64_t              second;        /* of the present member of ... */
     fwd_gate_second_t     seconds[FWD_GATE_SECONDS];
     uint32_t              latencies[2][FWD_GATE_LATENCIES];
@@ -131,13 +146,33 @@ uint64_t fwd_gate_open_since_ms(const fwd_dest_t *dest);
 fwd_rc_t fwd_gate_take(fwd_dest_t *dest, fwd_batch_t *batch,
     uint64_t *wait_ms) FWD_MUST_CHECK;
 
-/* The batch has left, and its outcome is known. */
+/*
+ * fwd_gate_step.c: takes tokens for one more request of a batch that is under
+ * way: its present call.  FWD_AGAIN: it waits, and done() will be called, in
+ * the order of waiting; new batches wait for it.  FWD_ERROR: the destination
+ * is parked, so the batch has to end.  serve() looks who can go, cancel() is
+ * of one that may wait.
+ */
+fwd_rc_t fwd_gate_step(fwd_dest_t *dest, fwd_gate_step_t *step)
+    FWD_MUST_CHECK;
+void fwd_gate_serve(fwd_dest_t *dest, uint64_t *wait_ms);
+void fwd_gate_cancel(fwd_gate_step_t *step);
+
+/* The batch has left, an outcome of it is known, and it has ended. */
 void fwd_gate_sent(fwd_dest_t *dest, fwd_batch_t *batch);
 void fwd_gate_judge(fwd_dest_t *dest, const fwd_batch_t *batch);
+void fwd_gate_ended(fwd_dest_t *dest, const fwd_batch_t *batch);
 
 /* fwd_gate_open.c: requests that may be under way; whether any are wanted. */
 uint32_t fwd_gate_concurrency(const fwd_gate_t *gate);
 int fwd_gate_wants(const fwd_dest_t *dest);
+
+/* fwd_gate_open.c: 1 if a vendor has asked to wait. */
+int fwd_gate_held(const fwd_gate_t *gate, uint64_t now, uint64_t *wait_ms);
+
+/* fwd_gate_open.c: what some calls of a batch cost. */
+void fwd_gate_cost(const fwd_gate_t *gate, const fwd_batch_t *batch,
+    uint32_t first, uint32_t count, fwd_limit_ticket_t *ticket);
 
 /* Counts the time spent waiting for tokens: it waits now, or does not. */
 void fwd_gate_limited(fwd_gate_t *gate, int limited);

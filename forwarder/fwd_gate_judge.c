@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "fwd_call.h"
 #include "fwd_dest.h"
 #include "fwd_gate.h"
 #include "fwd_shared.h"
@@ -51,8 +52,6 @@ fwd_gate_judge(fwd_dest_t *dest, const fwd_batch_t *batch)
         fwd_aimd_restart(&gate->aimd);
     }
 
-    dest->inflight_count--;
-
     /* an answer that took longer than the fastest ones may have waited on
        the way there */
 
@@ -73,6 +72,33 @@ fwd_gate_judge(fwd_dest_t *dest, const fwd_batch_t *batch)
     fwd_gate_update(gate, batch->outcome == FWD_OUTCOME_THROTTLED
                           ? "the vendor asked to wait"
                           : gate->breaker.reason);
+}
+
+
+void
+fwd_gate_ended(fwd_dest_t *dest, const fwd_batch_t *batch)
+{
+    fwd_gate_t  *gate;
+
+    gate = dest->gate;
+    dest->inflight_count--;
+
+    if (batch->calls == NULL || !batch->calls->sequence) {
+        return;
+    }
+
+    gate->sequences--;
+
+    /* a sequence may end without a request, and a probe has said nothing */
+
+    fwd_breaker_report(&gate->breaker, batch->turn, FWD_BREAKER_NEUTRAL,
+                       fwd_core_now_ms(batch->core),
+                       fwd_core_random(batch->core));
+
+    if (batch->probe) {
+        gate->probing = 0;
+        fwd_gate_park(gate, gate->parked, gate->parked_tries, fwd_wall_ms());
+    }
 }
 
 

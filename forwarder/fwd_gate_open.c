@@ -27,12 +27,8 @@
 static int fwd_gate_known(const fwd_gate_t *gate, uint64_t now);
 static int fwd_gate_parked_open(const fwd_gate_t *gate, uint64_t now,
     uint64_t *wait_ms);
-static int fwd_gate_held(const fwd_gate_t *gate, uint64_t now,
-    uint64_t *wait_ms);
 static fwd_gate_second_t *fwd_gate_second(fwd_gate_t *gate);
 static int fwd_gate_tokens(fwd_gate_t *gate, uint64_t *wait_ms);
-static void fwd_gate_calls(const fwd_gate_t *gate, const fwd_batch_t *batch,
-    fwd_limit_ticket_t *ticket);
 
 
 int
@@ -49,6 +45,10 @@ fwd_gate_open(fwd_dest_t *dest, uint64_t *wait_ms)
         || fwd_watch_hung(dest->stats, FWD_PROGRAM_MAP))
     {
         return 0;
+    }
+
+    if (!fwd_list_empty(&gate->steps)) {
+        return 0;                        /* what has begun goes first */
     }
 
     if (!fwd_breaker_allow(&gate->breaker, now, wait_ms)
@@ -98,7 +98,7 @@ fwd_gate_parked_open(const fwd_gate_t *gate, uint64_t now, uint64_t *wait_ms)
 }
 
 
-static int
+int
 fwd_gate_held(const fwd_gate_t *gate, uint64_t now, uint64_t *wait_ms)
 {
     uint64_t  until;
@@ -147,7 +147,8 @@ fwd_gate_wants(const fwd_dest_t *dest)
 {
     return dest->fresh_count != 0 || dest->lane_count != 0
            || (dest->order != NULL && dest->order->ready_count != 0)
-           || !fwd_list_empty(&dest->again) || fwd_groups_wait(dest);
+           || !fwd_list_empty(&dest->again) || fwd_groups_wait(dest)
+           || !fwd_list_empty(&dest->gate->steps);
 }
 
 
@@ -258,22 +259,22 @@ fwd_gate_second(fwd_gate_t *gate)
 
 /* What the calls of a batch cost, of all rates and of those of endpoints. */
 
-static void
-fwd_gate_calls(const fwd_gate_t *gate, const fwd_batch_t *batch,
-    fwd_limit_ticket_t *ticket)
+void
+fwd_gate_cost(const fwd_gate_t *gate, const fwd_batch_t *batch,
+    uint32_t first, uint32_t count, fwd_limit_ticket_t *ticket)
 {
     uint32_t                i, n;
     const char             *name;
     const fwd_call_t       *call;
     const fwd_rate_conf_t  *rate;
 
-    ticket->units[FWD_RATE_REQUESTS] = batch->calls->count;
+    ticket->units[FWD_RATE_REQUESTS] = count;
 
     for (i = 0; i < gate->limit.rates_count && i < FWD_LIMIT_RATES_MAX; i++) {
         rate = &gate->limit.rates[i].conf;
         name = rate->endpoint;
 
-        for (n = 0; name != NULL && n < batch->calls->count; n++) {
+        for (n = first; name != NULL && n < first + count; n++) {
             call = &batch->calls->list[n];
 
             if (strcmp(call->endpoint->name, name) == 0) {
@@ -304,8 +305,13 @@ fwd_gate_take(fwd_dest_t *dest, fwd_batch_t *batch, uint64_t *wait_ms)
     ticket->units[FWD_RATE_BYTES] = batch->bytes;
     ticket->units[FWD_RATE_REQUESTS] = 1;
 
+    if (batch->calls != NULL && batch->calls->sequence) {
+        memset(ticket, 0, sizeof(fwd_limit_ticket_t));
+        return FWD_OK;                   /* its requests pay for themselves */
+    }
+
     if (batch->calls != NULL) {
-        fwd_gate_calls(gate, batch, ticket);
+        fwd_gate_cost(gate, batch, 0, batch->calls->count, ticket);
 
     } else if (dest->conf->desc->kind == FWD_KIND_HTTP
         && dest->conf->http.framing == FWD_FRAMING_OBJECT)
@@ -343,6 +349,8 @@ fwd_gate_sent(fwd_dest_t *dest, fwd_batch_t *batch)
     second = fwd_gate_second(gate);
     second->sent++;
     second->retries += batch->items[0]->retry;
+
+    gate->sequences += (batch->calls != NULL && batch->calls->sequence);
 
     fwd_gate_update(gate, gate->breaker.reason);
 }

@@ -285,17 +285,20 @@ fwd_groups_find(fwd_dest_t *dest, const fwd_batch_t *one)
 
     fwd_buf_init(&group->key, groups->key.max);
     fwd_buf_add(&group->key, groups->key.data, groups->key.len);
-    endpoint = &dest->conf->http.endpoints[one->steers[0].endpoint];
-
     group->hash = hash;
     group->opened_ms = fwd_core_now_ms(dest->engine->core);
-    group->linger_ms = endpoint->linger_ms;
-    group->count_max = endpoint->count_max;
-    group->bytes_max = endpoint->bytes_max;
     group->items_max = fwd_select_max(dest);
 
-    if (one->steers[0].alone) {
+    if (one->steers[0].endpoint == FWD_ENDPOINT_SEQUENCE) {
+        group->linger_ms = 0;            /* nothing comes to it */
         group->count_max = 1;
+        group->bytes_max = UINT64_MAX;
+
+    } else {
+        endpoint = &dest->conf->http.endpoints[one->steers[0].endpoint];
+        group->linger_ms = endpoint->linger_ms;
+        group->count_max = one->steers[0].alone ? 1 : endpoint->count_max;
+        group->bytes_max = endpoint->bytes_max;
     }
 
     groups->count++;

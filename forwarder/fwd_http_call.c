@@ -20,8 +20,6 @@
 static fwd_rc_t fwd_call_lead(fwd_request_t *rq, const fwd_call_t *call);
 static fwd_rc_t fwd_call_wait(fwd_request_t *rq, uint64_t used);
 static void fwd_call_refreshed(fwd_auth_wait_t *wait, fwd_rc_t rc);
-static fwd_rc_t fwd_call_fail(fwd_request_t *rq, fwd_outcome_t outcome,
-    const char *text);
 static fwd_rc_t fwd_call_options(fwd_request_t *rq, const fwd_call_t *call);
 static fwd_rc_t fwd_call_lines(fwd_request_t *rq);
 static int fwd_call_renews(const fwd_request_t *rq);
@@ -56,6 +54,7 @@ fwd_call_init(fwd_request_t *rq)
     fwd_call_request_init(&rq->call);
     rq->wait.done = fwd_call_refreshed;
     rq->wait.data = rq;
+    fwd_http_steps_init(rq);
 }
 
 
@@ -89,6 +88,11 @@ fwd_call_start(fwd_request_t *rq)
 
     batch = rq->batch;
     sender = rq->sender;
+
+    if (batch->calls->sequence && rq->steps == NULL) {
+        return fwd_http_steps_start(rq);
+    }
+
     call = &batch->calls->list[batch->calls->next];
 
     fwd_reply_reset(&rq->reply);
@@ -251,7 +255,7 @@ fwd_call_refreshed(fwd_auth_wait_t *wait, fwd_rc_t rc)
 }
 
 
-static fwd_rc_t
+fwd_rc_t
 fwd_call_fail(fwd_request_t *rq, fwd_outcome_t outcome, const char *text)
 {
     fwd_batch_t  *batch;
@@ -393,6 +397,11 @@ fwd_call_ended(fwd_request_t *rq)
 
     batch = rq->batch;
     calls = batch->calls;
+
+    if (rq->steps != NULL) {
+        fwd_http_steps_ended(rq);
+        return;
+    }
 
     if (calls->count == 1) {
         fwd_call_spread(batch);

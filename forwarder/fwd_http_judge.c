@@ -32,6 +32,7 @@ fwd_request_judge(fwd_request_t *rq, CURLcode code)
 
     batch = rq->batch;
     status = 0;
+    rq->forget[0] = '\0';
 
     (void) curl_easy_getinfo(rq->easy, CURLINFO_RESPONSE_CODE, &status);
     batch->status = (int) status;
@@ -73,7 +74,11 @@ fwd_request_judge(fwd_request_t *rq, CURLcode code)
         }
     }
 
-    if (!fwd_outcome_is_good(batch->outcome) || batch->verdicts != NULL) {
+    /* a step may fail although its answer was a good one */
+
+    if (!fwd_outcome_is_good(batch->outcome) || batch->verdicts != NULL
+        || rq->steps != NULL)
+    {
         fwd_request_keep(rq);
     }
 }
@@ -144,8 +149,10 @@ fwd_request_ask(fwd_request_t *rq, int whole)
 
     batch = rq->batch;
     call = batch->calls ? &batch->calls->list[batch->calls->next] : NULL;
+    memset(&in, 0, sizeof(in));
     single = (call == NULL
-              && rq->sender->conf->http.framing == FWD_FRAMING_OBJECT);
+              ? rq->sender->conf->http.framing == FWD_FRAMING_OBJECT
+              : call->step != NULL);
 
     in.status = batch->status;
     in.headers.data = rq->reply.headers.data;
@@ -156,6 +163,13 @@ fwd_request_ask(fwd_request_t *rq, int whole)
                : single ? 1 : batch->records_count;
     in.endpoint = (call != NULL) ? call->endpoint->name : NULL;
     in.attempt = batch->attempt;
+
+    if (call != NULL) {
+        in.records = &batch->calls->texts[call->first];
+        in.answer_key = call->endpoint->answer_key;
+        in.step = call->step;
+    }
+
     in.cut = (rq->reply.cut || !whole);
 
     out.reasons = batch->reasons;
@@ -181,6 +195,7 @@ fwd_request_ask(fwd_request_t *rq, int whole)
     batch->decided = !out.by_status;
     batch->singly = out.singly;
     rq->refresh = out.refresh;
+    memcpy(rq->forget, out.forget, sizeof(rq->forget));
     batch->dest->stats->warnings += out.warning;
 
     if (out.wait_ms != 0) {

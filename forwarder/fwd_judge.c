@@ -64,6 +64,8 @@ static void fwd_judge_failed(fwd_judge_t *judge, fwd_item_t *item,
 static const char *fwd_judge_reason(const fwd_judge_t *judge,
     const fwd_item_t *item, uint32_t index, fwd_outcome_t outcome);
 static uint64_t fwd_judge_ambiguous(const fwd_batch_t *batch, uint32_t index);
+static const char *fwd_judge_given_up(const fwd_batch_t *batch,
+    const fwd_item_t *item, uint32_t attempts, uint64_t now_ms);
 static void fwd_judge_each(fwd_judge_t *judge);
 static void fwd_judge_hold(fwd_batch_t *batch);
 
@@ -87,10 +89,14 @@ fwd_batch_done(fwd_batch_t *batch)
     memset(&judge, 0, sizeof(judge));
     judge.batch = batch;
 
-    fwd_judge_gone(batch);
-    fwd_gate_judge(dest, batch);
-    fwd_stats_attempt(dest->stats, batch->outcome, batch->items_count,
-                      uv_hrtime() / 1000 - batch->started_us);
+    if (batch->counted) {
+        dest->stats->events[batch->outcome] += batch->items_count;
+
+    } else {
+        fwd_batch_count(batch, batch->items_count);
+    }
+
+    fwd_gate_ended(dest, batch);
 
     switch (batch->outcome) {
 
@@ -124,6 +130,16 @@ fwd_batch_done(fwd_batch_t *batch)
     }
 
     fwd_dest_wake(dest);
+}
+
+
+void
+fwd_batch_count(fwd_batch_t *batch, uint32_t events)
+{
+    fwd_judge_gone(batch);
+    fwd_gate_judge(batch->dest, batch);
+    fwd_stats_attempt(batch->dest->stats, batch->outcome, events,
+                      uv_hrtime() / 1000 - batch->started_us);
 }
 
 
@@ -470,6 +486,10 @@ fwd_judge_ambiguous(const fwd_batch_t *batch, uint32_t index)
         return batch->dest->conf->policy.ambiguous;
     }
 
+    if (batch->calls->sequence) {
+        return FWD_AMBIGUOUS_RETRY;      /* its steps have seen to that */
+    }
+
     first = fwd_batch_records(batch, index, &count);
 
     for (i = first; i < first + count; i++) {
@@ -491,10 +511,9 @@ static const char *
 fwd_judge_reason(const fwd_judge_t *judge, const fwd_item_t *item,
     uint32_t index, fwd_outcome_t outcome)
 {
-    uint64_t                age;
-    const fwd_dest_conf_t  *conf;
-
-    conf = judge->batch->dest->conf;
+    if (judge->batch->dead[0] != '\0') {
+        return judge->batch->dead;       /* the letter keeps the batch */
+    }
 
     if (outcome == FWD_OUTCOME_REJECTED) {
         return fwd_outcome_name(outcome);
@@ -506,26 +525,65 @@ fwd_judge_reason(const fwd_judge_t *judge, const fwd_item_t *item,
         return fwd_outcome_name(outcome);
     }
 
-    if (outcome == FWD_OUTCOME_UNCLASSIFIED) {
+    /* this attempt is among them already */
 
-        /* this attempt is among them already */
-
-        if ((item->tries != NULL
-             ? fwd_attempts_row(item->tries, outcome) : item->attempts)
-            >= FWD_JUDGE_UNCLASSIFIED)
-        {
-            return fwd_outcome_name(outcome);
-        }
+    if (outcome == FWD_OUTCOME_UNCLASSIFIED
+        && (item->tries != NULL
+            ? fwd_attempts_row(item->tries, outcome) : item->attempts)
+           >= FWD_JUDGE_UNCLASSIFIED)
+    {
+        return fwd_outcome_name(outcome);
     }
 
-    age = (judge->now_ms > item->event->id.ms)
-          ? judge->now_ms - item->event->id.ms : 0;
+    return fwd_judge_given_up(judge->batch, item, item->attempts,
+                              judge->now_ms);
+}
 
-    if (!fwd_backoff_exhausted(&conf->limits.retry, item->attempts, age)) {
+
+static const char *
+fwd_judge_given_up(const fwd_batch_t *batch, const fwd_item_t *item,
+    uint32_t attempts, uint64_t now_ms)
+{
+    uint64_t  age;
+
+    age = (now_ms > item->event->id.ms) ? now_ms - item->event->id.ms : 0;
+
+    if (!fwd_backoff_exhausted(&batch->dest->conf->limits.retry, attempts,
+                               age))
+    {
         return NULL;
     }
 
-    return judge->batch->answer_error ? "answer_error" : "gave_up";
+    return batch->answer_error ? "answer_error" : "gave_up";
+}
+
+
+const char *
+fwd_batch_last(const fwd_batch_t *batch, fwd_outcome_t outcome)
+{
+    const fwd_item_t  *item;
+
+    item = batch->items[0];
+
+    switch (outcome) {
+
+    case FWD_OUTCOME_PAUSED:
+    case FWD_OUTCOME_CREDENTIALS:
+    case FWD_OUTCOME_STOP:
+        return NULL;                     /* no attempt is used */
+
+    case FWD_OUTCOME_UNCLASSIFIED:
+        if (fwd_judge_unclassified(item)) {
+            return fwd_outcome_name(outcome);
+        }
+
+        break;
+
+    default:
+        break;
+    }
+
+    return fwd_judge_given_up(batch, item, item->attempts + 1, fwd_wall_ms());
 }
 
 

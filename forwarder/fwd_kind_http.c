@@ -24,6 +24,7 @@
 
 static fwd_rc_t fwd_sender_create(void **ctx, fwd_core_t *core,
     const fwd_dest_conf_t *conf, fwd_error_t *err);
+static fwd_rc_t fwd_sender_sequence(fwd_sender_t *sender, fwd_error_t *err);
 static void fwd_sender_send(void *ctx, fwd_batch_t *batch);
 static void fwd_sender_destroy(void *ctx);
 static fwd_request_t *fwd_request_create(fwd_sender_t *sender);
@@ -130,6 +131,10 @@ fwd_sender_create(void **ctx, fwd_core_t *core, const fwd_dest_conf_t *conf,
         goto failed;
     }
 
+    if (fwd_sender_sequence(sender, err) != FWD_OK) {
+        goto failed;
+    }
+
     sender->http = fwd_http_create(core, fwd_request_done);
     if (sender->http == NULL) {
         goto failed;
@@ -141,12 +146,41 @@ fwd_sender_create(void **ctx, fwd_core_t *core, const fwd_dest_conf_t *conf,
 
 failed:
 
+    fwd_sequence_destroy(sender->sequence);
     fwd_auth_destroy(sender->auth);
     fwd_map_destroy(sender->answer);
     curl_slist_free_all(sender->headers);
     free(sender);
 
     return FWD_ERROR;
+}
+
+
+static fwd_rc_t
+fwd_sender_sequence(fwd_sender_t *sender, fwd_error_t *err)
+{
+    fwd_rc_t      rc;
+    fwd_pool_t    pool;
+    fwd_report_t  report;
+
+    if (sender->conf->http.endpoints == NULL) {
+        return FWD_OK;
+    }
+
+    memset(&report, 0, sizeof(fwd_report_t));
+    fwd_pool_init(&pool);
+    report.pool = &pool;
+
+    rc = fwd_sequence_create(&sender->sequence, sender->conf, &report);
+
+    if (rc != FWD_OK) {
+        sender->sequence = NULL;
+        (void) fwd_error(err, "%s", report.texts[0]);
+    }
+
+    fwd_pool_free(&pool);
+
+    return rc;
 }
 
 
@@ -163,6 +197,7 @@ fwd_sender_destroy(void *ctx)
         rq = fwd_list_data(sender->active.next, fwd_request_t, link);
         fwd_http_cancel(sender->http, rq->easy);
         fwd_call_unwait(rq);
+        fwd_http_steps_cancel(rq);
 
         /* sent or not, nobody knows: it stays queued */
 
@@ -180,6 +215,7 @@ fwd_sender_destroy(void *ctx)
     }
 
     fwd_http_destroy(sender->http);
+    fwd_sequence_destroy(sender->sequence);
     fwd_auth_destroy(sender->auth);
     fwd_map_destroy(sender->answer);
     curl_slist_free_all(sender->headers);

@@ -15,10 +15,12 @@
 #include "fwd_buf.h"
 #include "fwd_call.h"
 #include "fwd_dest.h"
+#include "fwd_gate.h"
 #include "fwd_http.h"
+#include "fwd_recall.h"
 #include "fwd_reply.h"
 #include "fwd_safe_curl.h"
-#include "fwd_safe_curl.h"
+#include "fwd_sequence.h"
 
 
 #define FWD_HEADER_MAX    256            /* of our own headers */
@@ -50,6 +52,18 @@ struct fwd_request_s {
     unsigned              waited:1;      /* for a first token, likewise */
     unsigned              refreshed:1;   /* credentials, for this call */
     unsigned              refresh:1;     /* the answer asks for it */
+
+    /* of a sequence (fwd_http_sequence.c) */
+    fwd_steps_t          *steps;         /* NULL: there is none under way */
+    fwd_step_t            step;          /* under way */
+    fwd_gate_step_t       tokens;
+    fwd_recall_t          recall;
+    fwd_post_t            go;
+    fwd_verdict_t         failed;        /* what was said of the step that
+                                            failed for good */
+    char                  forget[FWD_ANSWER_FORGET_MAX];  /* of its answer */
+    unsigned              paid:1;        /* tokens were taken */
+    unsigned              begun:1;       /* a request was sent */
 };
 
 
@@ -65,6 +79,7 @@ struct fwd_sender_s {
     fwd_post_t            fail;          /* requests that could not start */
     fwd_link_t            failed;
     fwd_auth_t           *auth;          /* NULL: no calls */
+    fwd_sequence_t       *sequence;      /* NULL: there is none */
 };
 
 
@@ -85,6 +100,19 @@ fwd_rc_t fwd_call_start(fwd_request_t *rq) FWD_MUST_CHECK;
 void fwd_call_done(fwd_request_t *rq, CURLcode code);
 void fwd_call_ended(fwd_request_t *rq);
 void fwd_call_unwait(fwd_request_t *rq);
+
+/* Sets the outcome of a call that cannot be made; returns FWD_ERROR. */
+fwd_rc_t fwd_call_fail(fwd_request_t *rq, fwd_outcome_t outcome,
+    const char *text);
+
+/*
+ * fwd_http_sequence.c: a batch whose record takes steps.  start() as above;
+ * ended() is called with the outcome of a step, whatever has come of it.
+ */
+void fwd_http_steps_init(fwd_request_t *rq);
+void fwd_http_steps_cancel(fwd_request_t *rq);
+fwd_rc_t fwd_http_steps_start(fwd_request_t *rq) FWD_MUST_CHECK;
+void fwd_http_steps_ended(fwd_request_t *rq);
 
 
 #endif /* _FWD_KIND_HTTP_H_INCLUDED_ */

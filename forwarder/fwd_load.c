@@ -66,7 +66,7 @@ fwd_load_free(fwd_load_t *load)
             fwd_event_unref(load->events[i]);
         }
 
-        free(load->tries[i]);
+        fwd_attempts_free(load->tries[i]);
     }
 
     free(load);

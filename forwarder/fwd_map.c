@@ -46,11 +46,13 @@ struct fwd_map_event_s {
 typedef struct {
     fwd_report_t         *report;
     const char           *file;
+    size_t                line;          /* of the first line */
 } fwd_map_errors_t;
 
 
 static fwd_rc_t fwd_map_build(fwd_map_t **out, const fwd_dest_conf_t *conf,
-    jv settings, const char *source, const char *file, fwd_report_t *report);
+    jv settings, const char *source, const char *file, size_t line,
+    fwd_report_t *report);
 static jv fwd_map_input(const fwd_map_t *map, jv event, const char *person,
     uint64_t now_ms);
 static jv fwd_map_settings(const fwd_dest_conf_t *conf);
@@ -96,7 +98,7 @@ fwd_map_create_when(fwd_map_t **out, const fwd_dest_conf_t *conf,
 
     (void) snprintf(name, sizeof(name), "destinations.%s.when", conf->name);
 
-    return fwd_map_build(out, conf, jv_invalid(), conf->wanted.when, name,
+    return fwd_map_build(out, conf, jv_invalid(), conf->wanted.when, name, 1,
                          report);
 }
 
@@ -105,14 +107,22 @@ fwd_rc_t
 fwd_map_compile(fwd_map_t **out, const fwd_dest_conf_t *conf,
     const char *source, const char *file, fwd_report_t *report)
 {
+    return fwd_map_compile_at(out, conf, source, file, 1, report);
+}
+
+
+fwd_rc_t
+fwd_map_compile_at(fwd_map_t **out, const fwd_dest_conf_t *conf,
+    const char *source, const char *file, size_t line, fwd_report_t *report)
+{
     return fwd_map_build(out, conf, fwd_map_settings(conf), source, file,
-                         report);
+                         line, report);
 }
 
 
 static fwd_rc_t
 fwd_map_build(fwd_map_t **out, const fwd_dest_conf_t *conf, jv settings,
-    const char *source, const char *file, fwd_report_t *report)
+    const char *source, const char *file, size_t line, fwd_report_t *report)
 {
     int                ok;
     char              *prelude;
@@ -144,6 +154,7 @@ fwd_map_build(fwd_map_t **out, const fwd_dest_conf_t *conf, jv settings,
 
     sink.report = report;
     sink.file = file;
+    sink.line = line;
     jq_set_error_cb(map->jq, fwd_map_compile_error, &sink);
     jq_set_attr(map->jq, jv_string("JQ_LIBRARY_PATH"), jv_array());
 
@@ -162,7 +173,8 @@ fwd_map_build(fwd_map_t **out, const fwd_dest_conf_t *conf, jv settings,
 
     if (!ok) {
         if (report->count == errors) {
-            fwd_report(report, file, 0, "is no valid jq program");
+            fwd_report(report, file, line > 1 ? line : 0,
+                       "is no valid jq program");
         }
 
         fwd_map_destroy(map);
@@ -269,6 +281,7 @@ fwd_map_compile_error(void *data, jv msg)
 
     if (p != NULL) {
         line = (size_t) strtoul(p + 7, NULL, 10);
+        line = (line != 0) ? sink->line + line - 1 : sink->line;
     }
 
     /* the last message only counts those before */
@@ -455,18 +468,26 @@ fwd_map_run(fwd_map_t *map, martech_str_t event, const char *person,
 fwd_rc_t
 fwd_map_first(fwd_map_t *map, jv input, jv *out)
 {
-    jv  value;
+    jv        value;
+    fwd_rc_t  rc;
 
     input = jv_object_set(input, jv_string("settings"),
                           jv_copy(map->settings));
 
     jq_start(map->jq, input, 0);
     value = jq_next(map->jq);
-    jq_start(map->jq, jv_null(), 0);
+    rc = FWD_OK;
 
     if (!jv_is_valid(value)) {
+        rc = (jv_invalid_has_msg(jv_copy(value)) || jq_halted(map->jq))
+             ? FWD_ERROR : FWD_NONE;
+    }
+
+    jq_start(map->jq, jv_null(), 0);
+
+    if (rc != FWD_OK) {
         jv_free(value);
-        return FWD_ERROR;
+        return rc;
     }
 
     *out = value;

@@ -13,6 +13,7 @@
 
 #include <jv.h>
 
+#include "fwd_answer.h"
 #include "fwd_map.h"
 
 
@@ -21,9 +22,18 @@ fwd_rc_t fwd_map_compile(fwd_map_t **map, const fwd_dest_conf_t *conf,
     const char *source, const char *file, fwd_report_t *report)
     FWD_MUST_CHECK;
 
+/* The same of a program within a file; line is that of its first one. */
+fwd_rc_t fwd_map_compile_at(fwd_map_t **map, const fwd_dest_conf_t *conf,
+    const char *source, const char *file, size_t line, fwd_report_t *report)
+    FWD_MUST_CHECK;
+
+/* The input of answer.jq, but for "settings". */
+jv fwd_answer_value(const fwd_answer_input_t *in);
+
 /*
  * The first output for an input, which is an object, is given away, and gets
- * the member "settings".  FWD_ERROR if there is no output, or an error.
+ * the member "settings".  FWD_NONE if there is no output, FWD_ERROR if there
+ * is an error.
  */
 fwd_rc_t fwd_map_first(fwd_map_t *map, jv input, jv *out) FWD_MUST_CHECK;
 

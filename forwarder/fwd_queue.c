@@ -403,9 +403,28 @@ fwd_item_free(fwd_item_t *item)
 
     fwd_item_uncount(item);
     fwd_batch_free(item->letter);
-    free(item->tries);
+    fwd_attempts_free(item->tries);
     fwd_event_unref(item->event);
     free(item);
+}
+
+
+/* Without memory for it the event begins anew at its next attempt. */
+
+void
+fwd_item_progress(fwd_item_t *item, martech_str_t progress)
+{
+    if (item->tries == NULL && progress.len != 0) {
+        item->tries = calloc(1, sizeof(fwd_attempts_t));
+
+        if (item->tries != NULL) {
+            item->tries->count = item->attempts;
+        }
+    }
+
+    if (item->tries != NULL) {
+        (void) fwd_attempts_progress(item->tries, progress);
+    }
 }
 
 

@@ -194,6 +194,9 @@ void fwd_queue_load_failed(fwd_queue_t *queue);
 fwd_item_t *fwd_item_create(fwd_queue_t *queue, fwd_event_t *ev);
 void fwd_item_free(fwd_item_t *item);
 
+/* Keeps with the event how far it is (fwd_attempts.h); empty: forgets it. */
+void fwd_item_progress(fwd_item_t *item, martech_str_t progress);
+
 /*
  * Finishes an item that is in no list; the step goes out at the end of the
  * round.  An orphan is freed.

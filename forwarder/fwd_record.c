@@ -208,6 +208,15 @@ fwd_record_write(fwd_record_writer_t *w, jv value, fwd_record_t *record,
     jv_free(s.value);
     jv_free(value);
 
+    if (rc == FWD_OK && record->endpoint == FWD_ENDPOINT_SEQUENCE
+        && (s.group.len != 0 || s.path.len != 0 || s.array.len != 0
+            || s.merge.len != 0))
+    {
+        rc = fwd_error(err, "the map gave a record of the sequence with "
+                       "\"@group\", \"@path\", \"@array\" or \"@merge\", "
+                       "allowed are they in its steps");
+    }
+
     if (rc == FWD_OK && (w->text.failed || w->steer.failed)) {
         rc = fwd_error(err, "the map gave a record above %d bytes",
                        FWD_RECORD_SIZE_MAX);
@@ -263,6 +272,15 @@ fwd_record_endpoint(fwd_record_steer_t *s, jv value, fwd_error_t *err)
 {
     fwd_rc_t               rc;
     const fwd_endpoint_t  *endpoint;
+
+    if (jv_get_kind(value) == JV_KIND_STRING
+        && s->w->conf->desc->steps_count != 0
+        && strcmp(jv_string_value(value), FWD_ENDPOINT_SEQUENCE_NAME) == 0)
+    {
+        s->record->endpoint = FWD_ENDPOINT_SEQUENCE;
+        jv_free(value);
+        return FWD_OK;
+    }
 
     endpoint = (jv_get_kind(value) == JV_KIND_STRING)
                ? fwd_endpoint_find(s->w->conf, jv_string_value(value),

@@ -378,11 +378,14 @@ fwd_retry_tries_reply(void *data, redisReply *reply)
         fwd_attempts_parse(&known, tries->str, (size_t) tries->len);
         load->attempts[i] = known.count;
 
-        if (known.first_ms != 0) {
+        if (known.first_ms != 0 || known.progress != NULL) {
             load->tries[i] = malloc(sizeof(fwd_attempts_t));
 
             if (load->tries[i] != NULL) {
                 *load->tries[i] = known;
+
+            } else {
+                fwd_attempts_clear(&known);
             }
         }
     }

@@ -33,6 +33,7 @@ typedef struct {
     fwd_batch_t          *batch;
     fwd_rc_t              rc;
     fwd_record_kind_t     kind;          /* what the map says of the event */
+    unsigned              sequence:1;    /* a record of it was given */
     char                  reason[FWD_RECORD_REASON_MAX + 1];
 } fwd_select_sink_t;
 
@@ -373,6 +374,7 @@ fwd_select_order(const void *a, const void *b)
 fwd_rc_t
 fwd_dest_fill(fwd_dest_t *dest, fwd_batch_t *batch)
 {
+    int           alone;
     uint32_t      i, count;
     fwd_rc_t      rc;
     fwd_item_t   *item, **items;
@@ -433,9 +435,13 @@ fwd_dest_fill(fwd_dest_t *dest, fwd_batch_t *batch)
             continue;
         }
 
+        alone = (rc == FWD_OK
+                 && fwd_calls_alone(batch, batch->items_count - 1));
+
         if (rc == FWD_AGAIN
             || (batch->items_count > 1
-                && batch->bytes > dest->conf->limits.batch_bytes))
+                && (alone
+                    || batch->bytes > dest->conf->limits.batch_bytes)))
         {
             fwd_batch_pop(batch);
             fwd_fill_return(dest, &items[i], count - i);
@@ -444,6 +450,11 @@ fwd_dest_fill(fwd_dest_t *dest, fwd_batch_t *batch)
 
         if (item->attempts + 1 > batch->attempt) {
             batch->attempt = item->attempts + 1;
+        }
+
+        if (alone) {
+            fwd_fill_return(dest, &items[i + 1], count - i - 1);
+            break;
         }
     }
 
@@ -604,6 +615,7 @@ fwd_fill_item(fwd_dest_t *dest, fwd_batch_t *batch, fwd_item_t *item)
     sink.rc = FWD_OK;
     sink.kind = FWD_RECORD_SEND;
     sink.reason[0] = '\0';
+    sink.sequence = 0;
 
     fwd_watch_enter(dest->engine->stats, FWD_PROGRAM_MAP, dest->index,
                     item->queue->shard->index, item->event->id,
@@ -618,6 +630,13 @@ fwd_fill_item(fwd_dest_t *dest, fwd_batch_t *batch, fwd_item_t *item)
 
     if (sink.rc != FWD_OK) {
         return FWD_AGAIN;                /* memory, not the map */
+    }
+
+    /* one progress of an event, and one end */
+
+    if (rc == FWD_OK && sink.sequence && batch->records_count != records + 1)
+    {
+        rc = fwd_error(&err, FWD_SEQUENCE_ALONE);
     }
 
     if (rc == FWD_OK && sink.kind != FWD_RECORD_DEAD
@@ -697,7 +716,11 @@ fwd_fill_record(void *data, const fwd_record_t *record)
         return FWD_OK;
     }
 
-    if (endpoints != NULL
+    sink->sequence |= (record->endpoint == FWD_ENDPOINT_SEQUENCE);
+
+    /* of a sequence each step is measured for itself */
+
+    if (endpoints != NULL && record->endpoint != FWD_ENDPOINT_SEQUENCE
         && !fwd_calls_fits(&endpoints[record->endpoint], record->text))
     {
         sink->kind = FWD_RECORD_DEAD;

@@ -80,6 +80,11 @@ fwd_tokens_usable(const fwd_gate_t *gate, const fwd_rate_t *rate)
     switch (rate->conf.unit) {
 
     case FWD_RATE_REQUESTS:
+
+        if (gate->sequences != 0) {
+            return 1 + events + gate->sequences;
+        }
+
         return 1 + events / limits->batch_count;
 
     case FWD_RATE_BYTES:

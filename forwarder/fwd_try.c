@@ -10,13 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fwd_answer.h"
 #include "fwd_map.h"
 #include "fwd_target.h"
-#include "fwd_try.h"
-
-
-#define FWD_TRY_REASONS_MAX  (64 * 1024)
+#include "fwd_try_private.h"
 
 
 typedef struct {
@@ -28,9 +24,8 @@ typedef struct {
     fwd_event_t          *events;        /* message ids, for ids of calls */
     fwd_item_t           *items;
     uint32_t              at;            /* the event being mapped */
-    uint32_t              record_items;  /* events that gave a record */
+    uint32_t              sequences;     /* records of it */
     fwd_record_t          said;          /* of it: why there is none */
-    unsigned              dead:1;
 } fwd_try_t;
 
 
@@ -38,13 +33,11 @@ static fwd_rc_t fwd_try_map(fwd_try_t *t, fwd_map_t *map, fwd_error_t *err);
 static void fwd_try_steers(fwd_try_t *t);
 static fwd_rc_t fwd_try_one(fwd_try_t *t, fwd_map_t *map);
 static fwd_rc_t fwd_try_record(void *data, const fwd_record_t *record);
-static void fwd_try_message(fwd_try_t *t, fwd_event_t *ev,
-    martech_str_t text);
+static fwd_rc_t fwd_try_keep_sequence(fwd_try_t *t,
+    const fwd_record_t *record);
 static fwd_rc_t fwd_try_calls(fwd_try_t *t, fwd_error_t *err);
 static fwd_rc_t fwd_try_call(fwd_try_t *t, fwd_auth_t *auth, uint32_t n,
     fwd_error_t *err);
-static const char *fwd_try_word(const fwd_verdict_t *v,
-    const fwd_answer_output_t *out);
 
 
 fwd_rc_t
@@ -120,6 +113,8 @@ fwd_try_requests(fwd_try_output_t *out, const fwd_dest_conf_t *conf,
     t.items = fwd_pool_alloc(pool, (in->count + 1) * sizeof(fwd_item_t));
     out->events = fwd_pool_alloc(pool, (in->count + 1)
                                        * sizeof(fwd_try_event_t));
+    out->sequences = fwd_pool_alloc(pool, (in->count + 1)
+                                          * sizeof(fwd_try_sequence_t));
 
     if (t.batch == NULL) {
         return fwd_error(err, "out of memory");
@@ -162,7 +157,7 @@ fwd_try_map(fwd_try_t *t, fwd_map_t *map, fwd_error_t *err)
     out = t->out;
 
     for (t->at = 0; t->at < t->in->count; t->at++) {
-        fwd_try_message(t, &t->events[t->at], t->in->events[t->at]);
+        fwd_try_message(&t->events[t->at], t->in->events[t->at], t->pool);
         t->items[t->at].event = &t->events[t->at];
 
         if (fwd_try_one(t, map) != FWD_OK) {
@@ -240,6 +235,7 @@ fwd_try_one(fwd_try_t *t, fwd_map_t *map)
     records = t->batch->records_count;
     err.text[0] = '\0';
     memset(&t->said, 0, sizeof(t->said));
+    t->sequences = 0;
 
     if (fwd_batch_add(t->batch, &t->items[t->at]) != FWD_OK) {
         return FWD_ERROR;
@@ -255,6 +251,12 @@ fwd_try_one(fwd_try_t *t, fwd_map_t *map)
                          t->in->now_ms, fwd_try_record, t, &err);
     }
 
+    if (rc == FWD_OK && t->sequences != 0
+        && t->sequences + t->batch->records_count - records != 1)
+    {
+        rc = fwd_error(&err, FWD_SEQUENCE_ALONE);
+    }
+
     if (rc == FWD_OK && t->said.kind != FWD_RECORD_DEAD
         && t->batch->records_count != records)
     {
@@ -262,6 +264,12 @@ fwd_try_one(fwd_try_t *t, fwd_map_t *map)
     }
 
     fwd_batch_pop(t->batch);
+
+    if (rc == FWD_OK && t->said.kind != FWD_RECORD_DEAD && t->sequences == 1)
+    {
+        t->out->sequences_count++;
+        return FWD_OK;
+    }
 
     event->end = (rc != FWD_OK || t->said.kind == FWD_RECORD_DEAD)
                  ? FWD_TRY_DEAD : FWD_TRY_DROPPED;
@@ -291,6 +299,10 @@ fwd_try_record(void *data, const fwd_record_t *record)
         return FWD_OK;
     }
 
+    if (record->endpoint == FWD_ENDPOINT_SEQUENCE) {
+        return fwd_try_keep_sequence(t, record);
+    }
+
     if (endpoints != NULL
         && !fwd_calls_fits(&endpoints[record->endpoint], record->text))
     {
@@ -313,8 +325,27 @@ fwd_try_record(void *data, const fwd_record_t *record)
 }
 
 
-static void
-fwd_try_message(fwd_try_t *t, fwd_event_t *ev, martech_str_t text)
+/* Counted once it is known that the event has no others. */
+
+static fwd_rc_t
+fwd_try_keep_sequence(fwd_try_t *t, const fwd_record_t *record)
+{
+    fwd_try_sequence_t  *sequence;
+
+    sequence = &t->out->sequences[t->out->sequences_count];
+    sequence->event = t->at;
+    sequence->text.data = (unsigned char *)
+                          fwd_pool_string(t->pool, record->text.data,
+                                          record->text.len);
+    sequence->text.len = record->text.len;
+    t->sequences++;
+
+    return FWD_OK;
+}
+
+
+void
+fwd_try_message(fwd_event_t *ev, martech_str_t text, fwd_pool_t *pool)
 {
     jv  event, id;
 
@@ -327,7 +358,7 @@ fwd_try_message(fwd_try_t *t, fwd_event_t *ev, martech_str_t text)
 
     if (jv_get_kind(id) == JV_KIND_STRING) {
         ev->message_id.data = (unsigned char *)
-                              fwd_pool_string(t->pool, jv_string_value(id),
+                              fwd_pool_string(pool, jv_string_value(id),
                                               strlen(jv_string_value(id)));
         ev->message_id.len = strlen(jv_string_value(id));
     }
@@ -372,31 +403,60 @@ fwd_try_calls(fwd_try_t *t, fwd_error_t *err)
 static fwd_rc_t
 fwd_try_call(fwd_try_t *t, fwd_auth_t *auth, uint32_t n, fwd_error_t *err)
 {
-    uint32_t             i;
+    uint32_t         i;
+    fwd_calls_t     *calls;
+    fwd_try_call_t  *out;
+
+    calls = t->batch->calls;
+    out = &t->out->calls[n];
+
+    if (fwd_try_build(out, t->conf, t->in, t->batch, n, auth, t->pool, err)
+        != FWD_OK)
+    {
+        return FWD_ERROR;
+    }
+
+    out->events = fwd_pool_alloc(t->pool, (out->count + 1)
+                                          * sizeof(uint32_t));
+
+    for (i = t->batch->records_count; i-- > 0; /* void */) {
+        if (calls->call_of[i] == n) {
+            out->events[calls->text_of[i]] = t->out->record_events[i];
+        }
+    }
+
+    return FWD_OK;
+}
+
+
+fwd_rc_t
+fwd_try_build(fwd_try_call_t *out, const fwd_dest_conf_t *conf,
+    const fwd_try_input_t *in, fwd_batch_t *batch, uint32_t n,
+    fwd_auth_t *auth, fwd_pool_t *pool, fwd_error_t *err)
+{
     fwd_rc_t             rc;
-    fwd_call_t           call;
+    fwd_call_t          *call;
     fwd_scope_t          scope;
-    fwd_try_call_t      *out;
+    const char          *name;
     fwd_auth_call_t      dress;
     fwd_call_request_t   rq;
 
-    call = t->batch->calls->list[n];
-    out = &t->out->calls[n];
+    call = &batch->calls->list[n];
+    name = call->endpoint->name;
 
-    if (t->in->validate && call.endpoint->validate != NULL) {
-        t->batch->calls->list[n].endpoint = call.endpoint->validate;
+    if (in->validate && call->endpoint->validate != NULL) {
+        call->endpoint = call->endpoint->validate;
     }
 
     memset(&scope, 0, sizeof(scope));
-    scope.conf = t->conf;
+    scope.conf = conf;
     scope.captured = fwd_auth_captured;
     scope.data = auth;
-    scope.now_ms = t->in->now_ms;
-    scope.show = t->in->show;
+    scope.now_ms = in->now_ms;
+    scope.show = in->show;
 
     fwd_call_request_init(&rq);
-    rc = fwd_call_build(&rq, t->batch, &t->batch->calls->list[n], &scope,
-                        err);
+    rc = fwd_call_build(&rq, batch, call, &scope, err);
 
     if (rc == FWD_OK) {
         memset(&dress, 0, sizeof(dress));
@@ -405,34 +465,24 @@ fwd_try_call(fwd_try_t *t, fwd_auth_t *auth, uint32_t n, fwd_error_t *err)
         dress.body = rq.body;
         dress.body_len = rq.body_len;
         dress.id = rq.id;
-        dress.now_ms = t->in->now_ms;
-        dress.show = t->in->show;
+        dress.now_ms = in->now_ms;
+        dress.show = in->show;
         rc = fwd_auth_attach(auth, &dress, err);
         rc = (rc == FWD_AGAIN) ? fwd_error(err, "there is no token") : rc;
     }
 
     if (rc == FWD_OK) {
-        out->endpoint = call.endpoint->name;
+        out->endpoint = name;
         out->method = rq.method;
-        out->url = fwd_pool_string(t->pool, rq.url.data, rq.url.len);
-        out->headers = fwd_pool_string(t->pool, rq.headers.data,
+        out->url = fwd_pool_string(pool, rq.url.data, rq.url.len);
+        out->headers = fwd_pool_string(pool, rq.headers.data,
                                        rq.headers.len);
-        out->body = (unsigned char *) fwd_pool_string(t->pool, rq.plain.data,
+        out->body = (unsigned char *) fwd_pool_string(pool, rq.plain.data,
                                                       rq.plain.len);
         out->body_len = rq.plain.len;
-        out->gzip = call.endpoint->gzip;
-        out->count = call.count;
+        out->gzip = call->endpoint->gzip;
+        out->count = call->count;
         (void) strcpy(out->id, rq.id);
-
-        out->events = fwd_pool_alloc(t->pool, (call.count + 1)
-                                              * sizeof(uint32_t));
-
-        for (i = t->batch->records_count; i-- > 0; /* void */) {
-            if (t->batch->calls->call_of[i] == n) {
-                out->events[t->batch->calls->text_of[i]] =
-                                                 t->out->record_events[i];
-            }
-        }
     }
 
     fwd_call_request_free(&rq);
@@ -479,6 +529,7 @@ fwd_try_answer(fwd_try_verdict_t *out, const fwd_dest_conf_t *conf,
         input.endpoint = in->endpoint ? in->endpoint
                          : conf->desc->endpoints_count
                            ? conf->desc->endpoints[0].name : "main";
+        input.keys = in->keys;
 
         rc = fwd_answer_run(answer, &input, &output, err);
         fwd_map_destroy(answer);
@@ -518,7 +569,7 @@ fwd_try_answer(fwd_try_verdict_t *out, const fwd_dest_conf_t *conf,
 
 /* As answer.jq says it. */
 
-static const char *
+const char *
 fwd_try_word(const fwd_verdict_t *v, const fwd_answer_output_t *out)
 {
     switch (v->outcome) {

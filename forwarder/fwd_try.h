@@ -57,9 +57,18 @@ typedef struct {
 } fwd_try_input_t;
 
 
+/* A record that goes through the sequence of its destination. */
+typedef struct {
+    uint32_t              event;         /* which one it is of */
+    martech_str_t         text;
+} fwd_try_sequence_t;
+
+
 /* All memory is of the pool that was given. */
 typedef struct {
     fwd_try_event_t      *events;        /* one for each given */
+    fwd_try_sequence_t   *sequences;     /* not among the records below */
+    uint32_t              sequences_count;
     fwd_try_call_t       *calls;
     uint32_t              calls_count;
     char                **records;       /* JSON texts, all events' */
@@ -76,7 +85,39 @@ typedef struct {
     martech_str_t         body;
     uint32_t              sent;          /* records of the call */
     uint32_t              attempt;
+    const char           *keys;          /* ".keys" of answer.jq, JSON; NULL:
+                                            none */
 } fwd_try_answer_t;
+
+
+/*
+ * The answer to a request of a sequence; step is its name, with "!" for a
+ * compensation.  FWD_OK: *answer is it, with status 0 for one that never
+ * came.  FWD_NONE: there is none, and the trial is over.
+ */
+typedef fwd_rc_t (*fwd_try_answer_pt)(void *data, const char *step,
+    const fwd_try_call_t *call, fwd_try_answer_t *answer);
+
+
+typedef struct {
+    const fwd_try_input_t  *in;          /* as for the records */
+    const fwd_try_sequence_t  *record;
+    fwd_pool_t           *pool;
+    const char           *cached;        /* {step: values}, JSON, or NULL:
+                                            what each cache holds */
+    const char           *place;         /* as fwd_steps_place(), or NULL */
+    fwd_try_answer_pt     answer;
+    void                 *data;
+} fwd_try_exchange_t;
+
+
+typedef struct {
+    const char           *outcome;       /* as below; NULL: it has not ended */
+    const char           *reason;        /* "" if there is none */
+    const char           *at;            /* the step it stands at; "" if it
+                                            has ended */
+    const char           *cached;        /* {step: values}, JSON */
+} fwd_try_steps_t;
 
 
 typedef struct {
@@ -107,6 +148,14 @@ fwd_rc_t fwd_try_conf(fwd_dest_conf_t *conf, const fwd_desc_t *desc,
 fwd_rc_t fwd_try_requests(fwd_try_output_t *out, const fwd_dest_conf_t *conf,
     const fwd_try_input_t *in, fwd_pool_t *pool, fwd_error_t *err)
     FWD_MUST_CHECK;
+
+/*
+ * fwd_try_sequence.c: sends a record through all steps, against the answers
+ * that are given.  FWD_ERROR: a program is none, a request cannot be made, or
+ * the place is none.
+ */
+fwd_rc_t fwd_try_sequence(fwd_try_steps_t *out, const fwd_dest_conf_t *conf,
+    const fwd_try_exchange_t *x, fwd_error_t *err) FWD_MUST_CHECK;
 
 /* What an answer means. */
 fwd_rc_t fwd_try_answer(fwd_try_verdict_t *out, const fwd_dest_conf_t *conf,

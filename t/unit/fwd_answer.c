@@ -274,6 +274,125 @@ test_long(void **state)
 }
 
 
+/* ".keys" in the order of the records, and ".step". */
+
+static void
+test_keys(void **state)
+{
+    static const struct {
+        const char  *key;
+        const char  *wanted;
+    } rows[] = {
+        { NULL, "null a" },
+        { "id", "[\"m-1\",7,null] a" },
+        { "/id", "[\"m-1\",7,null] a" },
+        { "/o/x~1y", "[null,null,\"deep\"] a" },
+        { "/o", "[null,null,null] a" },
+        { "none", "[null,null,null] a" },
+        { "/o/x~1y/z", "[null,null,null] a" },
+    };
+
+    static const char *const  texts[] = {
+        "{\"id\":\"m-1\"}", "{\"id\":7,\"o\":[]}",
+        "{\"o\":{\"x/y\":\"deep\"},\"id\":{}}"
+    };
+
+    char                 text[256];
+    size_t               i;
+    fwd_map_t           *answer;
+    fwd_error_t          err;
+    martech_str_t        records[3];
+    fwd_answer_input_t   in;
+    fwd_answer_output_t  out;
+
+    (void) state;
+
+    assert_int_equal(test_compile(&answer,
+                                  "{ reason: \"\\(.keys) \\(.step)\" }"),
+                     FWD_OK);
+
+    for (i = 0; i < 3; i++) {
+        records[i] = test_str(texts[i]);
+    }
+
+    for (i = 0; i < test_count(rows); i++) {
+        memset(&in, 0, sizeof(in));
+        in.status = 200;
+        in.headers.data = (const unsigned char *) "";
+        in.body.data = (const unsigned char *) "";
+        in.count = 3;
+        in.step = "a";
+        in.records = records;
+        in.answer_key = rows[i].key;
+
+        fwd_buf_init(&out.reasons, 512);
+        assert_int_equal(fwd_answer_run(answer, &in, &out, &err), FWD_OK);
+        (void) snprintf(text, sizeof(text), "%.*s",
+                        (int) out.all.reason_len,
+                        (char *) out.reasons.data + out.all.reason);
+        assert_string_equal(text, rows[i].wanted);
+        assert_string_equal(out.forget, "");
+        fwd_buf_free(&out.reasons);
+    }
+
+    fwd_map_destroy(answer);
+}
+
+
+/* Names of steps, a blank between; what can be none is left out. */
+
+static void
+test_forget(void **state)
+{
+    static const struct {
+        const char  *program;
+        const char  *wanted;
+    } rows[] = {
+        { "{ outcome: \"retry\", forget: [\"a\", \"b_1\"] }", "a b_1" },
+        { "{ outcome: \"retry\", forget: [] }", "" },
+        { "{ outcome: \"retry\", forget: \"a\" }", "" },
+        { "{ outcome: \"retry\", forget: [7, \"\", \"a b\", \"c\"] }",
+          "c" },
+        { "{ outcome: \"retry\", forget: [range(1000) | tostring | "
+          "\"step_\" + . * 5] | map(.[0:3000]) } | .forget |= .[999:]",
+          "step_999999999999999" },
+    };
+
+    size_t               i;
+    fwd_map_t           *answer;
+    fwd_error_t          err;
+    fwd_answer_input_t   in;
+    fwd_answer_output_t  out;
+
+    (void) state;
+
+    memset(&in, 0, sizeof(in));
+    in.headers.data = (const unsigned char *) "";
+    in.body.data = (const unsigned char *) "";
+    in.count = 1;
+
+    for (i = 0; i < test_count(rows); i++) {
+        assert_int_equal(test_compile(&answer, rows[i].program), FWD_OK);
+        fwd_buf_init(&out.reasons, 512);
+        assert_int_equal(fwd_answer_run(answer, &in, &out, &err), FWD_OK);
+        assert_string_equal(out.forget, rows[i].wanted);
+        fwd_buf_free(&out.reasons);
+        fwd_map_destroy(answer);
+    }
+
+    /* there is an end to them */
+
+    assert_int_equal(test_compile(&answer, "{ outcome: \"retry\", forget: "
+                                  "[range(100) | \"name_\\(.)\"] }"), FWD_OK);
+    fwd_buf_init(&out.reasons, 512);
+    assert_int_equal(fwd_answer_run(answer, &in, &out, &err), FWD_OK);
+    assert_true(strlen(out.forget) < FWD_ANSWER_FORGET_MAX);
+    assert_true(strlen(out.forget) > FWD_ANSWER_FORGET_MAX - 16);
+    fwd_buf_free(&out.reasons);
+    fwd_map_destroy(answer);
+}
+
+
 int
 main(void)
 {
@@ -281,6 +400,8 @@ main(void)
         cmocka_unit_test(test_programs),
         cmocka_unit_test(test_bodies),
         cmocka_unit_test(test_long),
+        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_forget),
     };
 
     (void) clearenv();

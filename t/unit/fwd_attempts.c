@@ -156,6 +156,101 @@ test_texts(void **state)
 }
 
 
+/* The progress of a sequence is the last word, and others do not see it. */
+
+static void
+test_progress(void **state)
+{
+    static const struct {
+        const char  *text;
+        const char  *progress;           /* NULL: none */
+        uint32_t     kept;
+    } rows[] = {
+        { "1 7 9.retry.500.1 seq:abc-_9", "abc-_9", 1 },
+        { "1 7 seq:abc", "abc", 0 },
+        { "1 7 seq:", NULL, 0 },
+        { "1 7 seq:a+b", NULL, 0 },
+        { "1 7 seq:a=", NULL, 0 },
+        { "1 7 seq:abc 9.retry.500.1", "abc", 1 },
+        { "seq:abc", NULL, 0 },
+        { "1 seq:abc", NULL, 0 },
+        { "8 1 1.retry.0.0 2.retry.0.0 3.retry.0.0 4.retry.0.0 5.retry.0.0"
+          " 6.retry.0.0 7.retry.0.0 8.retry.0.0 seq:x", "x", 8 },
+    };
+
+    int             i;
+    char            text[FWD_ATTEMPTS_TEXT_MAX], large[8192];
+    size_t          n, len;
+    fwd_attempts_t  tries, back, *heap;
+
+    (void) state;
+
+    for (n = 0; n < test_count(rows); n++) {
+        fwd_attempts_parse(&tries, rows[n].text, strlen(rows[n].text));
+
+        if (tries.kept != rows[n].kept
+            || (tries.progress == NULL) != (rows[n].progress == NULL)
+            || (tries.progress != NULL
+                && strcmp(tries.progress, rows[n].progress) != 0))
+        {
+            test_fail("\"%s\": %u %s", rows[n].text, tries.kept,
+                      tries.progress ? tries.progress : "none");
+        }
+
+        fwd_attempts_clear(&tries);
+    }
+
+    /* the longest of both */
+
+    memset(&tries, 0, sizeof(tries));
+
+    for (i = 0; i < 9; i++) {
+        test_add(&tries, UINT64_MAX, FWD_OUTCOME_UNCLASSIFIED);
+        tries.last[tries.kept - 1].ms = UINT32_MAX;
+        tries.last[tries.kept - 1].status = INT32_MIN;
+    }
+
+    tries.count = UINT32_MAX;
+    tries.first_ms = UINT64_MAX;
+
+    memset(large, 'A', sizeof(large));
+    large[FWD_ATTEMPTS_PROGRESS_MAX] = '\0';
+    assert_int_equal(fwd_attempts_progress(&tries, test_str(large)), FWD_OK);
+
+    len = fwd_attempts_format(text, &tries);
+    assert_int_equal(len, strlen(text));
+    fwd_attempts_parse(&back, text, len);
+    assert_int_equal(back.kept, FWD_ATTEMPTS_KEPT);
+    assert_string_equal(back.progress, large);
+
+    /* of a text that was cut nothing is half read */
+
+    fwd_attempts_clear(&back);
+    large[FWD_ATTEMPTS_PROGRESS_MAX] = 'A';
+    large[FWD_ATTEMPTS_PROGRESS_MAX + 1] = '\0';
+    assert_int_equal(fwd_attempts_progress(&tries, test_str(large)),
+                     FWD_ERROR);
+    assert_null(tries.progress);
+
+    memcpy(large, "1 7 seq:", 8);
+    memset(large + 8, 'A', sizeof(large) - 9);
+    large[sizeof(large) - 1] = '\0';
+    fwd_attempts_parse(&back, large, strlen(large));
+    assert_int_equal(back.count, 1);
+    assert_null(back.progress);
+
+    /* forgotten, and of the heap */
+
+    heap = calloc(1, sizeof(*heap));
+    assert_int_equal(fwd_attempts_progress(heap, test_str("abc")), FWD_OK);
+    assert_int_equal(fwd_attempts_progress(heap, test_str("")), FWD_OK);
+    assert_null(heap->progress);
+    assert_int_equal(fwd_attempts_progress(heap, test_str("abc")), FWD_OK);
+    fwd_attempts_free(heap);
+    fwd_attempts_free(NULL);
+}
+
+
 /* The ledger of another program must come to the same sums. */
 
 static void
@@ -193,6 +288,7 @@ main(void)
         cmocka_unit_test(test_row),
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_progress),
         cmocka_unit_test(test_digest),
     };
 

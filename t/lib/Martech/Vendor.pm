@@ -6,8 +6,10 @@ package Martech::Vendor;
 #
 #     GET  /_vendor/report          { NAME: {...} }, see report() below
 #     GET  /_vendor/ids/NAME        { accepted: {id: times}, refused: [ids] }
-#     POST /_vendor/set/NAME        { answers: [{status, headers, body}, ...],
-#                                     delay, life (of tokens), revoke, now }
+#     GET  /_vendor/kept/NAME       what it holds, see kept() below
+#     POST /_vendor/set/NAME        { answers: [{status, headers, body, path}],
+#                                     delay, life (of tokens), revoke, now,
+#                                     forget: [kind, key] }
 #     POST /_vendor/reset           forgets all of it
 #
 # A record whose text contains "vendor-reject" is refused in the vendor's own
@@ -71,6 +73,7 @@ sub base { "http://127.0.0.1:$_[0]{port}/$_[1]" }
 
 sub report { $_[0]->ask('GET', '/_vendor/report') }
 sub ids { $_[0]->ask('GET', "/_vendor/ids/$_[1]") }
+sub kept { $_[0]->ask('GET', "/_vendor/kept/$_[1]") }
 sub set { $_[0]->ask('POST', "/_vendor/set/$_[1]", { @_[2 .. $#_] }) }
 sub reset { $_[0]->ask('POST', '/_vendor/reset', {}) }
 
@@ -175,8 +178,20 @@ sub control {
         return { status => 200, body => { accepted => $state->{accepted},
                                           refused => $state->{refused} } };
 
+    } elsif ($what eq 'kept') {
+        my $state = $self->state($name);
+
+        return { status => 200, body => { map { $_ => $state->{$_} }
+                 qw(objects times links calls unknown log request_ids) } };
+
     } elsif ($what eq 'set') {
         my $state = $self->state($name);
+
+        if (my ($kind, $key) = @{ $given->{forget} // [] }) {
+            my $id = delete $state->{objects}{$kind}{$key};
+
+            delete $state->{known}{"$kind/$id"};
+        }
 
         $state->{$_} = $given->{$_} for grep { exists $given->{$_} }
             qw(answers delay life now);
@@ -195,13 +210,20 @@ sub state {
         samples => [], statuses => {}, accepted => {}, refused => {},
         later => {}, windows => {}, answers => [], tokens => {}, serial => 0,
         refresh => 1, unauthorized => 0, refreshes => 0,
+        objects => {}, known => {}, times => {}, links => {}, calls => {},
+        unknown => 0, log => [], request_ids => {},
     };
 }
 
 
-# requests; records; taken; distinct, duplicates (of the ids taken); refused
-# (records, in the vendor's way); violations by kind, and samples of them;
-# statuses; unauthorized; refreshes (of tokens)
+# kept(): objects { kind: { key: id } }; times { "kind key": written };
+# links { "kind/id kind/id": times }; calls { endpoint: requests }; unknown:
+# requests with an id that is not kept; log: the names of all that was
+# written, in their order; request_ids { id: { path: times } }
+#
+# report(): requests; records; taken; distinct, duplicates (of the ids taken);
+# refused (records, in the vendor's way); violations by kind, and samples of
+# them; statuses; unauthorized; refreshes (of tokens)
 sub told {
     my ($self, $name) = @_;
     my $state = $self->state($name);
@@ -263,11 +285,15 @@ sub judge {
         return $self->give_token($call, $endpoint, $body)
             if $endpoint->{token};
 
-        my $forced = shift @{ $state->{answers} };
+        # what the pattern has found: kinds and ids of what is kept
+        $call->{found} = [$call->{path} =~ /$endpoint->{path}/];
+        $call->{endpoint} = $endpoint;
+        $state->{calls}{ $endpoint->{name} }++;
+        $self->told_twice($call);
+
+        my $forced = $self->forced($call);
 
         return $forced if $forced;
-
-        $call->{endpoint} = $endpoint;
 
         return $self->judge_request($call, $body);
     }
@@ -275,6 +301,31 @@ sub judge {
     $self->violation($call, "unknown endpoint $method $call->{path}");
 
     return { status => 404, body => 'not found' };
+}
+
+
+# "request_id": the header by which the vendor knows a request again
+sub told_twice {
+    my ($self, $call) = @_;
+    my $header = $self->{data}{ $call->{name} }{request_id} // return;
+    my $id = $call->{headers}{$header} // return;
+
+    $call->{state}{request_ids}{$id}{ $call->{path} }++;
+}
+
+
+# the first of the answers that a test wants for this address
+sub forced {
+    my ($self, $call) = @_;
+    my $answers = $call->{state}{answers};
+
+    for my $n (0 .. $#$answers) {
+        next if defined $answers->[$n]{path}
+            && $call->{path} !~ /$answers->[$n]{path}/;
+        return splice @$answers, $n, 1;
+    }
+
+    return undef;
 }
 
 
@@ -386,7 +437,61 @@ sub judge_bare {
 
     return $self->refuse($call, 'rate', 'throttled', 429)
         unless $self->within_rates($call, [], 0);
+    return $self->answer($call, 'unknown', 404)
+        unless $self->link_or_drop($call);
     return $self->answer($call, 'ok', 200);
+}
+
+
+# ---- what a vendor keeps ----
+
+# An object is kept by its kind and its key, and has an id from its first time
+# on, as { keeps => { kind => 0, key => 'id' } } says: the kind is what the
+# first group of the path has found.
+sub keep {
+    my ($self, $call, $record) = @_;
+    my ($state, $keeps) = ($call->{state}, $call->{endpoint}{keeps});
+    my $kind = $call->{found}[ $keeps->{kind} ];
+    my $key = at($record, $keeps->{key});
+    my $new = !defined $state->{objects}{$kind}{$key};
+    my $id = $state->{objects}{$kind}{$key} //= 100 + ++$state->{serial};
+
+    $state->{known}{"$kind/$id"} = $key;
+    $state->{times}{"$kind $key"}++;
+    push @{ $state->{log} }, "$kind/$id";
+
+    return (kept => "$id", new => $new ? Cpanel::JSON::XS::true
+                                       : Cpanel::JSON::XS::false);
+}
+
+
+# "links": groups of the path with kind and id of two objects; "drops": of one.
+# 0 if one of them is not known.
+sub link_or_drop {
+    my ($self, $call) = @_;
+    my ($state, $endpoint) = @$call{qw(state endpoint)};
+    my @groups = @{ $endpoint->{links} // $endpoint->{drops} // [] };
+    my @names;
+
+    while (my ($kind, $id) = splice @groups, 0, 2) {
+        push @names, "$call->{found}[$kind]/$call->{found}[$id]";
+    }
+
+    if (grep { !defined $state->{known}{$_} } @names) {
+        $state->{unknown}++;
+        return 0;
+    }
+
+    $state->{links}{"@names"}++ if $endpoint->{links};
+    push @{ $state->{log} }, "@names";
+
+    if ($endpoint->{drops}) {
+        my ($kind) = split m{/}, $names[0];
+
+        delete $state->{objects}{$kind}{ delete $state->{known}{$names[0]} };
+    }
+
+    return 1;
 }
 
 
@@ -606,7 +711,8 @@ sub judge_record {
         if $endpoint->{later} && index($text, 'vendor-later') >= 0
             && !$call->{state}{later}{ $id // $text }++;
 
-    return { state => 'ok', id => $id };
+    return { state => 'ok', id => $id,
+             $endpoint->{keeps} ? $self->keep($call, $record) : () };
 }
 
 
