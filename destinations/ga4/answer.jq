@@ -7,7 +7,8 @@ if .status >= 200 and .status < 300
    and (.body.validationMessages | length) > 0
 then { outcome: "reject",
        reason: (.body.validationMessages[0]
-                | "\(.validationCode): \(.fieldPath)") }
+                | if type == "object" then "\(.validationCode): \(.fieldPath)"
+                  else "invalid" end) }
 # a refusal is the transport's: nothing in a batch can be the reason
 elif .status == 413 then { outcome: "split" }
 else null end

@@ -21,8 +21,8 @@ def names: {
   "Promotion Clicked": ["select_promotion", "promotion"],
   "Signed Up": ["sign_up", "method"], "Signed In": ["login", "method"],
   "Product Shared": ["share", "method"], "Cart Shared": ["share", "method"],
-  "Lead Generated": ["generate_lead", "goods"],
-  "Form Submitted": ["generate_lead", "goods"]
+  "Lead Generated": ["generate_lead", "lead"],
+  "Form Submitted": ["generate_lead", "lead"]
 };
 
 def reserved: {
@@ -33,6 +33,14 @@ def reserved: {
   "notification_foreground": 1, "notification_open": 1,
   "notification_receive": 1, "os_update": 1, "screen_view": 1,
   "session_start": 1, "user_engagement": 1
+};
+
+# properties of custom events that are no parameters: reserved, personal (the
+# terms of the vendor forbid these), or of the page and sent as such
+def withheld: {
+  "firebase_conversion": 1, "email": 1, "phone": 1, "firstName": 1,
+  "first_name": 1, "lastName": 1, "last_name": 1, "address": 1,
+  "url": 1, "title": 1, "referrer": 1
 };
 
 # letters, digits and "_", a letter first: @uri leaves just these and some marks
@@ -62,7 +70,7 @@ def own_params:
   . as $p
   | reduce ([keys_unsorted[]
              | if length > 40 or ($p[.] | scalar) == null
-                  or (plain | not) or . == "firebase_conversion"
+                  or (plain | not) or withheld[.]
                   or startswith("google_") or startswith("ga_")
                   or startswith("firebase_") then empty else . end]
             | .[0:20][]) as $k ({}; .[$k] = ($p[$k] | scalar));
@@ -96,7 +104,7 @@ def user_properties($list):
 # what is of some events of commerce only
 def more($kind; $p; $order):
   if $kind == "order" then
-    { transaction_id: $order,
+    { transaction_id: ($order | tostring),    # a number is not set in reports
       tax: ($p.tax | if type == "string" then {"@number": .} else . end),
       shipping: ($p.shipping | if type == "string" then {"@number": .}
                                else . end),
@@ -108,6 +116,8 @@ def more($kind; $p; $order):
 
 .event as $e | .settings as $s | ($e.properties // {}) as $p
 | $e.context as $c
+# what a sender calls a page may be anything
+| ($c.page | if type == "object" then . else null end) as $page
 | (if $e.type == "track" then names[$e.event // ""]
    elif $e.type == "page" then ["page_view", "page"]
    elif $e.type == "screen" then ["view_screen", "screen"]  # the usual name
@@ -118,7 +128,10 @@ def more($kind; $p; $order):
 | (if $known then $known[0] else ($e.event // "" | own_name) end) as $name
 | $known[1] as $kind
 | ($p.total // $p.value // $p.revenue) as $value
-| (if $kind == "order" then $p.order_id // $p.orderId else 0 end) as $order
+| (if $kind == "order" then
+     $p.order_id // $p.orderId
+     | if type == "object" or type == "array" or . == "" then null else . end
+   else 0 end) as $order
 | (if $c.martech.consent then
      [granted("analytics"), granted("advertising"),
       granted("personalization")] else null end) as $granted
@@ -132,7 +145,9 @@ def more($kind; $p; $order):
   elif ($known | not) and ($name | taken) then drop("reserved_name")
   elif ($known | not) and ($name | plain | not) then drop("invalid_name")
   elif $order == null then fail("no_order_id")
-  elif $value == null and $name == "purchase" then fail("no_value")
+  elif $name == "purchase"
+       and ($value | type != "number" and type != "string") then
+    fail("no_value")
   elif $e.timestamp < (.now - 259200 | strftime("%Y-%m-%dT%H:%M:%S")) then
     drop("too_old")
   elif $client == null then drop("no_client_id")
@@ -153,54 +168,80 @@ def more($kind; $p; $order):
            else null end)
         # e-mail: all dots of a gmail address go, "+tag" stays.  The page of
         # this protocol says so; Google's newer helper cuts the tag, too.
-        + (if $s.user_data and $granted[1] != false then
+        + (if $s.user_data and ($granted == null or $granted[1]) then
              { user_data: user_data } else null end)),
       name: $name,
       timestamp_micros: {"@time": $e.timestamp, as: "us"},
       params: (
-        { page_location: ($p.url // $c.page.url
-                          | if length > 1000 then .[0:1000] else . end),
-          page_title: ($p.title // $c.page.title
-                       | if length > 300 then .[0:300] else . end),
-          page_referrer: ($p.referrer // $c.page.referrer
-                          | if length > 420 then .[0:420] else . end),
+        { page_location: ($p.url // $page.url
+                          | if type != "string" then null
+                            elif length > 1000 then .[0:1000] else . end),
+          page_title: ($p.title // $page.title
+                       | if type != "string" then null
+                         elif length > 300 then .[0:300] else . end),
+          page_referrer: ($p.referrer // $page.referrer
+                          | if type != "string" then null
+                            elif length > 420 then .[0:420] else . end),
           session_id: ($p.session_id // $c.sessionId),
           engagement_time_msec: ($p.engagement_time_msec // 1) }
-        + (if $kind == "goods" or $kind == "order" or $kind == "list" then
-             { value: ($value | if type == "string" then {"@number": .}
-                                else . end),
-               currency: (if $value or $p.price
-                          then $p.currency // $s.default_currency
+        + (if $kind == "goods" or $kind == "order" or $kind == "list"
+              or $kind == "lead" then
+             { value: ($value | if type == "number" then .
+                                elif type == "string" then {"@number": .}
+                                else null end),
+               currency: (if $value or $p.price then
+                            $p.currency // $s.default_currency
+                            | if type != "string" then $s.default_currency
+                              elif . >= "a" then {"@text": ., do: "upper"}
+                              else . end
                           else null end),
-               coupon: $p.coupon,
+               coupon: ($p.coupon | if type == "string" then . else null end),
+               # 200 at most; name and id of a form are no item
                items: [
-                 ($p.products | if type == "array" then .[] else $p end)
+                 ($p.products | if type == "array" then .[0:200][]
+                                elif $kind == "lead" then empty
+                                else $p end)
                  | if type != "object" then empty else
                      (.product_id // .sku // .id) as $id
                      | if $id == null and .name == null then empty else
-                       { item_id: $id,
-                         item_name: (.name | if length > 100 then .[0:100]
+                       { item_id: ($id | if type == "number" then tostring
+                                         elif type == "string" then .
+                                         else null end),
+                         item_name: (.name | if type == "number"
+                                             then tostring
+                                             elif type != "string" then null
+                                             elif length > 100
+                                             then .[0:100]
                                              else . end),
-                         item_brand: .brand, item_category: .category,
+                         item_brand: (.brand | if type == "string" then .
+                                               else null end),
+                         item_category: (.category
+                                         | if type == "string" then .
+                                           else null end),
                          item_variant: (.variant
-                                        | if type == "object" then null
-                                          else . end),
-                         coupon: .coupon,
-                         index: (.position | if type == "string"
+                                        | if type == "string" then .
+                                          elif type == "number"
+                                          then tostring else null end),
+                         coupon: (.coupon | if type == "string" then .
+                                            else null end),
+                         index: (.position | if type == "number" then .
+                                             elif type == "string"
                                              then {"@number": .}
-                                             else . end),
-                         price: (.price | if type == "string"
+                                             else null end),
+                         price: (.price | if type == "number" then .
+                                          elif type == "string"
                                           then {"@number": .}
-                                          else . end),
-                         quantity: (.quantity | if type == "string"
+                                          else null end),
+                         quantity: (.quantity | if type == "number" then .
+                                                elif type == "string"
                                                 then {"@number": .,
                                                       as: "int"}
-                                                else . end) }
+                                                else null end) }
                        end end] }
-             + (if $kind == "goods" then null
+             + (if $kind == "goods" or $kind == "lead" then null
                 else more($kind; $p; $order) end)
            elif $kind == null then
-             ($p | own_params | del(.url, .title, .referrer))
+             ($p | own_params)
            elif $kind == "page" then null
            elif $kind == "method" then
              { method: ($p.method // $p.share_via),

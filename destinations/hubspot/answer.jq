@@ -1,6 +1,7 @@
 # What an error of a record means.
 def of_record:
-  "\(.category // .subCategory // "error")" as $what
+  (if type == "object" then . else {} end)
+  | "\(.category // .subCategory // "error")" as $what
   | if $what == "CONFLICT" or $what == "RATE_LIMITS" or .status == "429"
     then { outcome: "retry", reason: $what }
     else { outcome: "reject", reason: $what } end;
@@ -10,7 +11,7 @@ def of_record:
 # names none, the batch is halved: what was done already is done again.
 def by_record($keys):
   [.body.errors[] | . as $x
-   | [(.context.objectWriteTraceId // [])[]
+   | [(.context | objects | .objectWriteTraceId | arrays | .[])
       | . as $id | $keys | index($id) | numbers] as $at
    | if $at == [] then {none: 1}
      else $at[] | {key: tostring, value: ($x | of_record)} end]
@@ -52,14 +53,14 @@ elif .status >= 200 and .status < 300
      and (.endpoint == "contacts" or .endpoint == "companies") then
   if (.body | type) != "object" then
     { outcome: "retry", reason: "unreadable answer" }
-  elif ((.body.errors // []) | length) > 0 then
+  elif (.body.errors | type == "array" and length > 0) then
     if .count == 1 then .body.errors[0] | of_record
     elif (.keys | type) == "array" then by_record(.keys)
     else { outcome: "split", reason: "partial" } end
   elif ((.body.numErrors // 0) > 0) then { outcome: "split",
                                            reason: "partial" }
   # neither results nor errors: nothing was done
-  elif ((.body.results // []) | length) == 0 then
+  elif (.body.results | type != "array" or length == 0) then
     { outcome: "retry", reason: "nothing done" }
   else { outcome: "ok" } end
 else null end

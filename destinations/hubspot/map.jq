@@ -6,6 +6,11 @@ def property:
   | (if contains(".") then split(".") | join("_") else . end)
   | ascii_downcase;
 
+# values are texts; one object among them has the whole batch refused
+def plain:
+  if type == "string" then . elif type == "number" then tostring
+  else null end;
+
 # those of a list, as texts
 def listed($list; $max):
   . as $in
@@ -19,9 +24,11 @@ def listed($list; $max):
 
 .event as $e | .settings as $s | ($e.properties // {}) as $p
 | $e.context as $c
-| (if $e.type == "group" then $c.traits // {}
-   else $e.traits // $c.traits // {} end) as $t
-| ($t.email // $p.email) as $email
+| (if $e.type == "group" then $c.traits else $e.traits // $c.traits end
+   | if type == "object" then . else {} end) as $t
+# an address of another kind is none
+| ($t.email // $p.email | if type == "string" and contains("@") then .
+                          else null end) as $email
 | if $c.martech.consent != null and granted("personalization") == false then
     drop("consent")
   elif $e.type == "identify" then
@@ -35,17 +42,18 @@ def listed($list; $max):
           objectWriteTraceId: $e.messageId,
           properties: ({
             email: {"@text": $email, do: ["trim", "lower"]},
-            firstname: ($t.firstName // $t.first_name),
-            lastname: ($t.lastName // $t.last_name),
-            phone: $t.phone,
+            firstname: ($t.firstName // $t.first_name | plain),
+            lastname: ($t.lastName // $t.last_name | plain),
+            phone: ($t.phone | plain),
             company: ($t.company
-                      | if type == "object" then .name else . end),
-            jobtitle: ($t.title // $t.job_title),
-            website: $t.website,
-            address: $a.street, city: ($a.city // $t.city),
-            state: ($a.state // $t.state),
-            zip: ($a.postalCode // $a.postal_code // $a.zip),
-            country: ($a.country // $t.country)
+                      | if type == "object" then .name else . end | plain),
+            jobtitle: ($t.title // $t.job_title | plain),
+            website: ($t.website | plain),
+            address: ($a.street | plain),
+            city: ($a.city // $t.city | plain),
+            state: ($a.state // $t.state | plain),
+            zip: ($a.postalCode // $a.postal_code // $a.zip | plain),
+            country: ($a.country // $t.country | plain)
           } + (if $s.contact_properties
                then $t | listed($s.contact_properties; 65536)
                else {} end)) }
@@ -59,9 +67,13 @@ def listed($list; $max):
         eventName: {"@text": "pe\($s.portal_id) \($e.event)",
                     do: ["ascii", "snake", "cut:100"]},
         email: {"@text": $email, do: ["trim", "lower"]},
-        utk: $c.hubspotutk,
+        utk: ($c.hubspotutk | plain),
         occurredAt: {"@time": $e.timestamp, as: "iso"},
-        uuid: (if ($e.messageId | length) == 36 then $e.messageId
+        uuid: (if ($e.messageId
+                    | length == 36
+                      and test("^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}"
+                               + "-[0-9A-Fa-f]{12}$"))
+               then $e.messageId
                else {"@uuid5": $e.messageId} end),
         # 1,024 characters by the newer guide (unverified), 50 by an older
         # notice: the newer one
@@ -78,12 +90,13 @@ def listed($list; $max):
             id: $e.groupId, idProperty: $s.company_id_property,
             objectWriteTraceId: $e.messageId,
             properties: ({
-              name: $g.name, domain: ($g.domain // $g.website),
-              industry: $g.industry, phone: $g.phone,
-              numberofemployees: ($g.employees | if . == null then null
-                                                 else tostring end),
-              city: $a.city, state: $a.state, country: $a.country,
-              zip: ($a.postalCode // $a.postal_code // $a.zip)
+              name: ($g.name | plain),
+              domain: ($g.domain // $g.website | plain),
+              industry: ($g.industry | plain), phone: ($g.phone | plain),
+              numberofemployees: ($g.employees | plain),
+              city: ($a.city | plain), state: ($a.state | plain),
+              country: ($a.country | plain),
+              zip: ($a.postalCode // $a.postal_code // $a.zip | plain)
             } + (if $s.company_properties
                  then $g | listed($s.company_properties; 65536)
                  else {} end)

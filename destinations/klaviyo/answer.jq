@@ -3,20 +3,24 @@
 # They are taken out, the others are sent again.
 
 def place:
-  .source.pointer // "" | strings | split("/")
+  (.source | objects | .pointer | strings) // "" | split("/")
   | .[((index("events-bulk-create") // index("profiles")) // 99) + 2] // ""
-  | tonumber? // null;
+  | tonumber? // null
+  | if . == null or . < 0 or . != floor then null else . end;
 
 .count as $count
 | if .status == 400 and (.body | type) == "object" then
     [ .body.errors | arrays | .[] | objects | (place) as $n
       | select($n != null and $n < $count)
-      | { ($n | tostring): { outcome: "reject", reason: (.code // "invalid") } } ]
+      | { ($n | tostring): { outcome: "reject",
+                             reason: (.code // "invalid" | tostring) } } ]
     | add
     | if . then { records: (. + { rest: { outcome: "retry" } }) } else null end
   elif .status == 409 then { outcome: "duplicate" }
   elif .status == 429 then
-    { outcome: "throttled",
-      retry_after: ((.headers["retry-after"] // .headers["ratelimit-reset"] // "1")
-                    | tonumber? // 1) }
+    # a date in Retry-After is read by the forwarder itself
+    (.headers["retry-after"] // .headers["ratelimit-reset"] // ""
+     | tonumber? // null) as $wait
+    | { outcome: "throttled" }
+      + (if $wait then { retry_after: $wait } else {} end)
   else null end

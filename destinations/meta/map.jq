@@ -24,8 +24,11 @@ def genders: {
 };
 
 # The 16 places of extinfo; what is not known is "".
-def app_data($c):
-  { advertiser_tracking_enabled:
+def app_data($context):
+  def object: if type == "object" then . else {} end;
+  ($context | .device |= object | .os |= object | .app |= object
+   | .network |= object | .screen |= object) as $c
+  | { advertiser_tracking_enabled:
       (if $c.device.adTrackingEnabled then 1 else 0 end),
     application_tracking_enabled: 1,
     extinfo: [
@@ -55,19 +58,26 @@ def upper: {
 };
 
 .event as $e | .settings as $s | ($e.properties // {}) as $p
-| $e.context as $c | ($e.traits // $c.traits // {}) as $t
+| $e.context as $c
+# what a sender calls a page, a device, traits may be anything
+| ($c.page | if type == "object" then . else null end) as $page
+| ($e.traits // $c.traits | if type == "object" then . else {} end) as $t
 | ($t.address | if type == "object" then . else {} end) as $a
 | (if $e.type == "track" then
      names[$e.event // ""]
      // (if $s.custom_events then $e.event else null end)
    elif $e.type == "page" then "PageView"
    else null end) as $name
-| (if sources[$p.action_source // ""] then $p.action_source
-   elif $c.app then "app"
+| ($page.url // $p.url | if type == "string" then . else null end) as $url
+# the web library of a dialect fills context.app, too: it has a page as well
+| (if $p.action_source and sources[$p.action_source | tostring]
+   then $p.action_source
+   elif $c.app and $url == null then "app"
    else $s.action_source end) as $source
-| ($c.page.url // $p.url) as $url
 | ($p.revenue // $p.value // $p.price // $p.total) as $value
-| ($p.currency // $s.default_currency) as $currency
+| ($p.currency // $s.default_currency
+   | if type == "string" and . != "" then . else $s.default_currency end)
+  as $currency
 | (if $c.martech.consent == null then [] else
      [granted("advertising"), granted("personalization")] end) as $granted
 | if $granted[0] == false then drop("consent")
@@ -79,13 +89,17 @@ def upper: {
   elif $source == "website" and $url == null then fail("no_page_url")
   elif $source == "website" and $c.userAgent == null then
     fail("no_user_agent")
-  elif $name == "Purchase" and $value == null then fail("no_value")
+  elif $name == "Purchase"
+       and ($value | type != "number" and type != "string") then
+    fail("no_value")
   elif $name == "Purchase" and $currency == null then fail("no_currency")
   else
     { "@alone": (if $s.test_event_code then true else null end),
       event_name: $name,
       event_time: {"@time": $e.timestamp, as: "s"},
-      event_id: ($p.event_id // $e.messageId),
+      event_id: ($p.event_id | if type == "string" then .
+                               elif type == "number" then tostring
+                               else $e.messageId end),
       action_source: $source,
       event_source_url: $url,
       # measured, and not used to find more such people
@@ -106,7 +120,8 @@ def upper: {
               // (if $url != null and ($url | contains("fbclid="))
                   then fbc($url) else null end)),
         fbp: ($c.fbp // $p.fbp),
-        madid: $c.device.advertisingId,
+        madid: ($c.device | if type == "object" then .advertisingId
+                            else null end),
         lead_id: ($p.lead_id | if type == "string"
                   then {"@number": ., as: "int"} else . end),
         subscription_id: $p.subscription_id
@@ -129,7 +144,11 @@ def upper: {
                      do: ["trim", "lower"]}]
         } end)),
       custom_data: (if $name == "PageView" then null else
-        [ ($p.products | if type == "array" then .[] else $p end)
+        # the id of a form or an account is no product
+        [ ($p.products | if type == "array" then .[]
+                         elif $name == "Lead"
+                              or $name == "CompleteRegistration" then empty
+                         else $p end)
           | if type != "object" then empty else
               (.product_id // .sku // .id) as $id
               | if $id == null then empty else
@@ -139,8 +158,9 @@ def upper: {
                     item_price: (.price | if type == "string"
                                  then {"@number": .} else . end) }
                 end end ] as $goods
-        | { value: ($value | if type == "string" then {"@number": .}
-                           else . end),
+        | { value: ($value | if type == "number" then .
+                             elif type == "string" then {"@number": .}
+                             else null end),
             currency: (if $value == null then null
                        elif upper[$currency // ""] then $currency else
                          {"@text": $currency, do: ["trim", "upper"]} end),

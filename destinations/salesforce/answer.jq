@@ -2,14 +2,17 @@
 def passing: { "UNABLE_TO_LOCK_ROW": 1, "SERVER_UNAVAILABLE": 1,
                "REQUEST_LIMIT_EXCEEDED": 1, "QUERY_TIMEOUT": 1 };
 
+def busy: (.message | type) == "string"
+  and (.message | contains("Too many SOQL queries"));
+
 def row:
-  if .success then null
+  if type == "object" and .success == true then null
   else
-    (.errors[0] // {}) as $x
-    | if passing[$x.statusCode // ""]
-         or ($x.message // "" | contains("Too many SOQL queries"))
-      then { outcome: "retry", reason: $x.statusCode }
-      else { outcome: "reject", reason: ($x.statusCode // "error") } end
+    (first(objects | .errors | arrays | .[] | objects) // {}) as $x
+    | ($x.statusCode // "error" | tostring) as $code
+    | { outcome: (if passing[$code] or ($x | busy) then "retry"
+                  else "reject" end),
+        reason: $code }
   end;
 
 # "api-usage=18017/100000": the day is nearly over
@@ -23,7 +26,7 @@ def usage:
 
 (.body | if type == "array" then .[0] else {} end
  | if type == "object" then . else {} end) as $x
-| ($x.errorCode // "") as $code
+| ($x.errorCode // "" | tostring) as $code
 | if .status == 401 then { outcome: "refresh", reason: $code }
   elif .status == 200 or .status == 201 then
     # rows in the order of the request; 200 also when all of them failed
@@ -36,8 +39,7 @@ def usage:
   elif $code == "SERVER_UNAVAILABLE" then
     { outcome: "throttled", reason: $code, retry_after: 30 }
   elif .status == 400
-       and ($code == "UNABLE_TO_LOCK_ROW"
-            or ($x.message // "" | contains("Too many SOQL queries"))) then
+       and ($code == "UNABLE_TO_LOCK_ROW" or ($x | busy)) then
     { outcome: "retry", reason: $code }
   elif .status == 400 then { outcome: "split", reason: $code }
   else null end

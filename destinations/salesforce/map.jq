@@ -1,5 +1,17 @@
 # Flat on purpose: a call of a function costs jq 1.6 a microsecond.
 
+# Texts of fields as long as the org's standard fields are: a longer one would
+# have all of the record refused.
+def field($max):
+  if type == "string" then (if length > $max then .[0:$max] else . end)
+  elif type == "number" then tostring
+  else null end;
+
+# A date, or nothing: another text has the whole request refused.
+def day:
+  if type == "string" and test("^[0-9]{4}-[0-9]{2}-[0-9]{2}") then .[0:10]
+  else null end;
+
 # fields by list; what is an object or an array is no value of a field
 def listed($list):
   . as $in
@@ -22,21 +34,29 @@ def listed($list):
                     do: ["trim", "cut:40"]},
         LastName: {"@text": ($t.lastName // $t.last_name),
                    do: ["trim", "cut:80"]},
-        Email: {"@text": $t.email, do: ["trim", "lower", "cut:80"]},
+        # one that is cut would be somebody else's
+        Email: (if ($t.email | type == "string" and length <= 80) then
+                  {"@text": $t.email, do: ["trim", "lower"]} else null end),
         Phone: {"@text": $t.phone, do: ["trim", "cut:40"]},
         Title: {"@text": ($t.title // $t.job_title), do: "cut:128"}
       }
       + (if $s.person_object == "Lead" then
            { Company: {"@text": ($t.company | if type == "object" then .name
                                               else . end), do: "cut:255"},
-             Website: $t.website, Street: $a.street, City: $a.city,
-             State: $a.state, Country: $a.country,
-             PostalCode: ($a.postalCode // $a.postal_code // $a.zip) }
+             Website: ($t.website | field(255)),
+             Street: ($a.street | field(255)), City: ($a.city | field(40)),
+             State: ($a.state | field(80)),
+             Country: ($a.country | field(80)),
+             PostalCode: ($a.postalCode // $a.postal_code // $a.zip
+                          | field(20)) }
          else
-           { MailingStreet: $a.street, MailingCity: $a.city,
-             MailingState: $a.state, MailingCountry: $a.country,
-             MailingPostalCode: ($a.postalCode // $a.postal_code // $a.zip),
-             Birthdate: $t.birthday } end)
+           { MailingStreet: ($a.street | field(255)),
+             MailingCity: ($a.city | field(40)),
+             MailingState: ($a.state | field(80)),
+             MailingCountry: ($a.country | field(80)),
+             MailingPostalCode: ($a.postalCode // $a.postal_code // $a.zip
+                                 | field(20)),
+             Birthdate: ($t.birthday | day) } end)
       + (if $s.person_fields then $t | listed($s.person_fields) else {} end)
     end
   elif $e.type == "group" then
@@ -46,30 +66,40 @@ def listed($list):
         attributes: {type: "Account"},
         "\($s.account_key)": $e.groupId,
         Name: {"@text": $t.name, do: ["trim", "cut:255"]},
-        Website: $t.website,
-        Industry: $t.industry,
+        Website: ($t.website | field(255)),
+        Industry: ($t.industry | field(255)),
         Phone: {"@text": $t.phone, do: ["trim", "cut:40"]},
         NumberOfEmployees: {"@number": $t.employees, as: "int"},
-        BillingStreet: $a.street, BillingCity: $a.city,
-        BillingState: $a.state, BillingCountry: $a.country,
-        BillingPostalCode: ($a.postalCode // $a.postal_code // $a.zip)
+        BillingStreet: ($a.street | field(255)),
+        BillingCity: ($a.city | field(40)),
+        BillingState: ($a.state | field(80)),
+        BillingCountry: ($a.country | field(80)),
+        BillingPostalCode: ($a.postalCode // $a.postal_code // $a.zip
+                            | field(20))
       }
       + (if $s.account_fields then $t | listed($s.account_fields)
          else {} end)
     end
   elif $e.type == "track" then
-    ($e.properties // {}) as $p | ($p.order_id // $p.orderId) as $order
+    ($e.properties // {}) as $p
+    | ($p.order_id // $p.orderId
+       | if type == "number" then tostring
+         elif type == "string" and length > 0 and length <= 255 then .
+         else null end) as $order
     | if $e.event != "Order Completed" or ($s.orders | not) then
         drop("unmapped")
       elif $order == null then fail("no_order_id")
       else
         { "@group": {object: "Opportunity", key: $s.order_key},
-          "@merge": ($order | tostring),
+          "@merge": $order,
           attributes: {type: "Opportunity"},
-          "\($s.order_key)": ($order | tostring),
+          "\($s.order_key)": $order,
           Name: {"@text": "Order \($order)", do: "cut:120"},
           StageName: $s.order_stage,
           CloseDate: $e.timestamp[0:10],
-          Amount: {"@number": ($p.revenue // $p.total // $p.value)} }
+          Amount: {"@number": ($p.revenue // $p.total // $p.value)},
+          CurrencyIsoCode: (if $s.multi_currency then
+                              {"@text": $p.currency, do: ["trim", "upper"]}
+                            else null end) }
       end
   else drop("unsupported_type") end

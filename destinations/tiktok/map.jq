@@ -19,7 +19,10 @@ def upper: {
 };
 
 .event as $e | .settings as $s | ($e.properties // {}) as $p
-| $e.context as $c | ($e.traits // $c.traits // {}) as $t
+| $e.context as $c
+# what a sender calls a page, a device, traits may be anything
+| ($c.page | if type == "object" then . else null end) as $page
+| ($e.traits // $c.traits | if type == "object" then . else {} end) as $t
 | (if $e.type == "track" then
      names[$e.event // ""]
      // (if $e.event == "Order Completed" then $s.order_completed
@@ -29,9 +32,11 @@ def upper: {
          else null end)
    elif $e.type == "page" then $s.page_view
    else null end) as $name
-| ($c.page.url // $p.url) as $url
+| ($page.url // $p.url | if type == "string" then . else null end) as $url
 | ($p.value // $p.revenue // $p.total // $p.price) as $value
-| ($p.currency // $s.default_currency) as $currency
+| ($p.currency // $s.default_currency
+   | if type == "string" and . != "" then . else $s.default_currency end)
+  as $currency
 | (if $c.martech.consent == null then [] else
      [granted("advertising"), granted("personalization")] end) as $granted
 | if $granted[0] == false then drop("consent")
@@ -39,17 +44,21 @@ def upper: {
     drop(if $e.type == "track" then "unmapped" else "unsupported_type" end)
   elif $e.timestamp < (.now - 604800 | strftime("%Y-%m-%dT%H:%M:%S")) then
     drop("too_old")
-  elif $value == null and $e.event == "Order Completed" then fail("no_value")
+  elif $e.event == "Order Completed"
+       and ($value | type != "number" and type != "string") then
+    fail("no_value")
   elif $currency == null and $e.event == "Order Completed" then
     fail("no_currency")
   else
     { "@alone": (if $s.test_event_code then true else null end),
       event: $name,
       event_time: {"@time": $e.timestamp, as: "s"},
-      event_id: ($p.event_id // $e.messageId),
+      event_id: ($p.event_id | if type == "string" then .
+                               elif type == "number" then tostring
+                               else $e.messageId end),
       limited_data_use: (if $s.limited_data_use or $granted[1] == false
                          then true else null end),
-      page: { url: $url, referrer: ($c.page.referrer // $p.referrer) },
+      page: { url: $url, referrer: ($page.referrer // $p.referrer) },
       user: ({
         # the parameter of the address is newer than what was stored
         ttclid: (if $url != null and ($url | contains("ttclid="))
@@ -63,8 +72,9 @@ def upper: {
         # would not match what a pixel has hashed
         external_id: [{"@sha256": $e.userId, do: ["trim"]},
                       {"@sha256": $e.anonymousId, do: ["trim"]}]
-      } + (if $c.device == null then {} else
-        (if $c.os.name == "iOS" or $c.device.type == "ios" then
+      } + (if ($c.device | type) != "object" then {} else
+        (if $c.device.type == "ios"
+            or ($c.os | type == "object" and .name == "iOS") then
            { idfa: $c.device.advertisingId, idfv: $c.device.id,
              att_status: $c.device.attStatus }
          else { gaid: $c.device.advertisingId } end) end)
@@ -88,7 +98,11 @@ def upper: {
                                    // $a.zip),
                        do: ["lower", "nospace"]} } end)),
       properties: (if $e.type == "page" then null else
-        [ ($p.products | if type == "array" then .[] else $p end)
+        # the id of a form or an account is no product
+        [ ($p.products | if type == "array" then .[]
+                         elif $name == $s.lead
+                              or $name == "CompleteRegistration" then empty
+                         else $p end)
           | if type == "object"
                and (.product_id // .sku // .id) != null then . else empty end
         ] as $goods
@@ -100,8 +114,9 @@ def upper: {
                   quantity: (.quantity // 1 | if type == "string"
                     then {"@number": ., as: "int"} else . end) }],
             content_type: (if $goods == [] then null else "product" end),
-            value: ($value | if type == "string" then {"@number": .}
-                           else . end),
+            value: ($value | if type == "number" then .
+                             elif type == "string" then {"@number": .}
+                             else null end),
             # one of about sixty codes, a list that is not published in one
             # place: what is not among them is refused by the vendor
             currency: (if $value == null then null
