@@ -43,8 +43,9 @@ elif .status == 423 then { outcome: "throttled", retry_after: 2 }
 elif .status == 409 then { outcome: "retry", reason: "conflict" }
 elif .endpoint == "company_archive" and .status == 404 then
   { outcome: "ok" }
+# one of both has gone meanwhile: the contact's id may be a remembered one
 elif .status == 404 and .endpoint == "association" then
-  { outcome: "reject", reason: "not_found" }
+  { outcome: "retry", forget: ["contact"], reason: "not_found" }
 elif .status == 400 or .status == 422 then
   { outcome: "split",
     reason: (.body | if type == "object" then .category // "invalid"
