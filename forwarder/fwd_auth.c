@@ -11,16 +11,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <curl/curl.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
 #include "fwd_auth_conf.h"
+#include "fwd_endpoint.h"
 #include "fwd_grant.h"
 #include "fwd_mask.h"
 #include "fwd_sign.h"
+#include "fwd_sign_aws.h"
 
 
 #define FWD_AUTH_LOGIN_MAX  4096         /* of "user:password" */
+#define FWD_AUTH_SIGNED_MAX  65536       /* lines of a signature */
 
 
 struct fwd_auth_s {
@@ -32,13 +36,22 @@ struct fwd_auth_s {
     fwd_core_t           *core;          /* NULL: a test */
     fwd_link_t            refused;       /* waits that are in vain */
     fwd_post_t            refuse;
+    fwd_auth_t          **own;           /* of endpoints, by index; NULL: as
+                                            the destination */
+    size_t                own_count;
 };
 
 
+static fwd_rc_t fwd_auth_one(fwd_auth_t **auth, fwd_core_t *core,
+    const fwd_dest_conf_t *conf, const fwd_desc_auth_t *from,
+    fwd_error_t *err);
+static fwd_rc_t fwd_auth_own(fwd_auth_t *auth, const fwd_dest_conf_t *conf,
+    fwd_error_t *err);
 static fwd_rc_t fwd_auth_basic(fwd_auth_t *auth, fwd_auth_call_t *call,
     fwd_error_t *err);
 static void fwd_auth_query(fwd_auth_t *auth, fwd_auth_call_t *call);
-static fwd_rc_t fwd_auth_sigv4(fwd_auth_t *auth, fwd_auth_call_t *call);
+static fwd_rc_t fwd_auth_sigv4(fwd_auth_t *auth, fwd_auth_call_t *call,
+    fwd_error_t *err);
 static fwd_rc_t fwd_auth_webhooks(fwd_auth_t *auth, fwd_auth_call_t *call,
     fwd_error_t *err);
 static void fwd_auth_header(fwd_auth_call_t *call, const char *name,
@@ -49,6 +62,55 @@ static void fwd_auth_refuse(void *data);
 fwd_rc_t
 fwd_auth_create(fwd_auth_t **out, fwd_core_t *core,
     const fwd_dest_conf_t *conf, fwd_error_t *err)
+{
+    if (fwd_auth_one(out, core, conf, &conf->desc->auth, err) != FWD_OK) {
+        return FWD_ERROR;
+    }
+
+    if (fwd_auth_own(*out, conf, err) != FWD_OK) {
+        fwd_auth_destroy(*out);
+        *out = NULL;
+        return FWD_ERROR;
+    }
+
+    return FWD_OK;
+}
+
+
+/* None of them has a token, so they need no core. */
+
+static fwd_rc_t
+fwd_auth_own(fwd_auth_t *auth, const fwd_dest_conf_t *conf, fwd_error_t *err)
+{
+    size_t             i;
+    const fwd_desc_t  *desc;
+
+    desc = conf->desc;
+    auth->own = calloc(desc->endpoints_count + 1, sizeof(fwd_auth_t *));
+
+    if (auth->own == NULL) {
+        return fwd_error(err, "out of memory");
+    }
+
+    auth->own_count = desc->endpoints_count;
+
+    for (i = 0; i < desc->endpoints_count; i++) {
+        if (desc->endpoints[i].auth != NULL
+            && fwd_auth_one(&auth->own[i], NULL, conf,
+                            desc->endpoints[i].auth, err)
+               != FWD_OK)
+        {
+            return FWD_ERROR;
+        }
+    }
+
+    return FWD_OK;
+}
+
+
+static fwd_rc_t
+fwd_auth_one(fwd_auth_t **out, fwd_core_t *core, const fwd_dest_conf_t *conf,
+    const fwd_desc_auth_t *from, fwd_error_t *err)
 {
     size_t       i;
     fwd_auth_t  *auth;
@@ -64,7 +126,7 @@ fwd_auth_create(fwd_auth_t **out, fwd_core_t *core,
     fwd_list_init(&auth->refused);
     fwd_post_init(&auth->refuse, fwd_auth_refuse, auth);
 
-    if (fwd_auth_conf(&auth->conf, conf, &auth->pool, err) != FWD_OK) {
+    if (fwd_auth_conf(&auth->conf, from, conf, &auth->pool, err) != FWD_OK) {
         goto failed;
     }
 
@@ -117,10 +179,17 @@ failed:
 void
 fwd_auth_destroy(fwd_auth_t *auth)
 {
+    size_t  i;
+
     if (auth == NULL) {
         return;
     }
 
+    for (i = 0; i < auth->own_count; i++) {
+        fwd_auth_destroy(auth->own[i]);
+    }
+
+    free(auth->own);
     fwd_post_cancel(&auth->refuse);
     fwd_grant_destroy(auth->grant);
     EVP_PKEY_free(auth->pkeys[0]);
@@ -139,6 +208,12 @@ fwd_auth_attach(fwd_auth_t *auth, fwd_auth_call_t *call, fwd_error_t *err)
 
     rc = FWD_OK;
     call->used = 0;
+
+    if (call->endpoint != NULL && call->endpoint->index < auth->own_count
+        && auth->own[call->endpoint->index] != NULL)
+    {
+        auth = auth->own[call->endpoint->index];
+    }
 
     switch (auth->conf.kind) {
 
@@ -170,7 +245,7 @@ fwd_auth_attach(fwd_auth_t *auth, fwd_auth_call_t *call, fwd_error_t *err)
         break;
 
     case FWD_AUTH_SIGV4:
-        rc = fwd_auth_sigv4(auth, call);
+        rc = fwd_auth_sigv4(auth, call, err);
         break;
 
     case FWD_AUTH_WEBHOOKS:
@@ -262,36 +337,48 @@ fwd_auth_query(fwd_auth_t *auth, fwd_auth_call_t *call)
 }
 
 
-/* libcurl signs what it sends, and copies these texts. */
+/* The last one to look at a call: nothing may be changed behind it. */
 
 static fwd_rc_t
-fwd_auth_sigv4(fwd_auth_t *auth, fwd_auth_call_t *call)
+fwd_auth_sigv4(fwd_auth_t *auth, fwd_auth_call_t *call, fwd_error_t *err)
 {
-    char  provider[256];
+    fwd_rc_t        rc;
+    fwd_buf_t       lines;
+    fwd_sign_aws_t  in;
 
-    if (auth->conf.session_token != NULL) {
-        fwd_auth_header(call, "X-Amz-Security-Token", "",
-                        auth->conf.session_token);
-    }
-
-    if (call->easy == NULL) {
-        fwd_auth_header(call, "Authorization", "AWS4-HMAC-SHA256 ",
-                        FWD_MASK);
+    if (call->show) {
+        fwd_auth_header(call, "Authorization", "", FWD_MASK);
         return FWD_OK;
     }
 
-    (void) snprintf(provider, sizeof(provider), "aws:amz:%s:%s",
-                    auth->conf.region, auth->conf.service);
+    memset(&in, 0, sizeof(in));
+    in.access_key = auth->conf.access_key;
+    in.secret_key = auth->conf.secret_key;
+    in.session_token = auth->conf.session_token;
+    in.region = auth->conf.region;
+    in.service = auth->conf.service;
+    in.method = call->method;
+    in.url = fwd_buf_string(call->url);
+    in.lines = call->headers->len ? fwd_buf_string(call->headers) : "";
+    in.body = call->body;
+    in.body_len = call->body_len;
+    in.now_s = call->now_ms / 1000;
 
-    return curl_easy_setopt(call->easy, CURLOPT_AWS_SIGV4, provider)
-           == CURLE_OK
-           && curl_easy_setopt(call->easy, CURLOPT_USERNAME,
-                               auth->conf.access_key)
-              == CURLE_OK
-           && curl_easy_setopt(call->easy, CURLOPT_PASSWORD,
-                               auth->conf.secret_key)
-              == CURLE_OK
-           ? FWD_OK : FWD_ERROR;
+    if (in.method == NULL || in.url == NULL || in.lines == NULL) {
+        return fwd_error(err, "the request cannot be signed");
+    }
+
+    fwd_buf_init(&lines, FWD_AUTH_SIGNED_MAX);
+    rc = fwd_sign_aws(&lines, &in, err);
+
+    if (rc == FWD_OK) {
+        fwd_buf_add(call->headers, lines.data, lines.len);
+    }
+
+    fwd_auth_wipe(&lines);
+    fwd_buf_free(&lines);
+
+    return rc;
 }
 
 

@@ -14,8 +14,6 @@
 #define _FWD_AUTH_H_INCLUDED_
 
 
-#include <curl/curl.h>
-
 #include "fwd_buf.h"
 #include "fwd_config.h"
 #include "fwd_core.h"
@@ -26,7 +24,9 @@ typedef struct fwd_auth_s  fwd_auth_t;
 
 /* What is to be dressed. */
 typedef struct {
-    CURL                 *easy;          /* NULL: nothing is sent (a test) */
+    const fwd_endpoint_t *endpoint;      /* whose "auth" counts, if it has
+                                            one; NULL: the destination's */
+    const char           *method;
     fwd_buf_t            *url;           /* a query may be added */
     fwd_buf_t            *headers;       /* "Name: value\n" are added */
     const void           *body;          /* as it is sent */
@@ -69,7 +69,8 @@ extern const char *const  fwd_auth_kinds[];
 
 /*
  * core NULL: nothing can be refreshed (tests, "send" without --live).  A
- * destination without "auth" gets an object that adds nothing.
+ * destination without "auth" gets an object that adds nothing.  It dresses the
+ * calls of endpoints with an "auth" of their own too.
  */
 fwd_rc_t fwd_auth_create(fwd_auth_t **auth, fwd_core_t *core,
     const fwd_dest_conf_t *conf, fwd_error_t *err) FWD_MUST_CHECK;

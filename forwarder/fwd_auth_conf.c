@@ -31,6 +31,7 @@ typedef struct {
 } fwd_auth_member_t;
 
 
+static int fwd_auth_printable(const char *value);
 static const fwd_auth_member_t *fwd_auth_member(uint64_t kind,
     const char *name);
 static fwd_rc_t fwd_auth_expand(const char **out, const char *text,
@@ -103,16 +104,14 @@ static const fwd_auth_member_t  fwd_auth_members[] = {
 
 
 fwd_rc_t
-fwd_auth_conf(fwd_auth_conf_t *conf, const fwd_dest_conf_t *dest,
-    fwd_pool_t *pool, fwd_error_t *err)
+fwd_auth_conf(fwd_auth_conf_t *conf, const fwd_desc_auth_t *auth,
+    const fwd_dest_conf_t *dest, fwd_pool_t *pool, fwd_error_t *err)
 {
     size_t                    i;
     const char               *value, *name;
-    const fwd_desc_auth_t    *auth;
     const fwd_auth_member_t  *member;
 
     memset(conf, 0, sizeof(fwd_auth_conf_t));
-    auth = &dest->desc->auth;
 
     if (auth->kind == NULL) {
         return FWD_OK;
@@ -149,9 +148,9 @@ fwd_auth_conf(fwd_auth_conf_t *conf, const fwd_dest_conf_t *dest,
                              auth->kind);
         }
 
-        if (!member->lines && strpbrk(value, "\r\n") != NULL) {
-            return fwd_error(err, "auth.%s has a line end in its value",
-                             name);
+        if (!member->lines && !fwd_auth_printable(value)) {
+            return fwd_error(err, "auth.%s has a line end or another control "
+                             "character in its value", name);
         }
 
         *(const char **) (void *) ((char *) conf + member->offset) = value;
@@ -178,6 +177,23 @@ fwd_auth_conf(fwd_auth_conf_t *conf, const fwd_dest_conf_t *dest,
 
     return conf->kind == FWD_AUTH_WEBHOOKS ? fwd_auth_keys(conf, err)
                                            : FWD_OK;
+}
+
+
+/* It becomes a part of a header. */
+
+static int
+fwd_auth_printable(const char *value)
+{
+    const unsigned char  *p;
+
+    for (p = (const unsigned char *) value; *p != '\0'; p++) {
+        if (*p < ' ' || *p == 0x7f) {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 

@@ -66,11 +66,13 @@ typedef struct {
 
 
 /*
- * Fills conf from dest->desc->auth; texts live in the pool.  FWD_ERROR with a
- * text that holds no secret.
+ * Fills conf from an "auth" of the description, that of the destination or of
+ * an endpoint; texts live in the pool.  FWD_ERROR with a text that holds no
+ * secret.
  */
-fwd_rc_t fwd_auth_conf(fwd_auth_conf_t *conf, const fwd_dest_conf_t *dest,
-    fwd_pool_t *pool, fwd_error_t *err) FWD_MUST_CHECK;
+fwd_rc_t fwd_auth_conf(fwd_auth_conf_t *conf, const fwd_desc_auth_t *auth,
+    const fwd_dest_conf_t *dest, fwd_pool_t *pool, fwd_error_t *err)
+    FWD_MUST_CHECK;
 
 
 #endif /* _FWD_AUTH_CONF_H_INCLUDED_ */

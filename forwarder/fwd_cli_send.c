@@ -17,6 +17,7 @@
 #include "fwd_auth.h"
 #include "fwd_cli_event.h"
 #include "fwd_reply.h"
+#include "fwd_safe_curl.h"
 
 
 #define FWD_SEND_SHOWN  4096             /* bytes of an answer */
@@ -153,12 +154,6 @@ fwd_send_ready(fwd_cli_t *cli, const fwd_cli_trial_t *trial,
         return fwd_cli_fail(cli);
     }
 
-    if (fwd_send_is_auth(trial, FWD_AUTH_SIGV4)) {
-        (void) fwd_error(&cli->err, "not sent: requests signed by sigv4 are "
-                         "sent by the forwarder only");
-        return fwd_cli_fail(cli);
-    }
-
     return FWD_CLI_OK;
 }
 
@@ -225,7 +220,16 @@ fwd_send_one(fwd_cli_t *cli, const fwd_cli_trial_t *trial,
     CURLcode            code;
     fwd_buf_t           packed;
     fwd_reply_t         reply;
+    const char         *why;
+    fwd_safe_guard_t    guard;
     struct curl_slist  *lines;
+
+    why = fwd_safe_url(&trial->conf.http.safe, call->url);
+
+    if (why != NULL) {
+        return fwd_error(&cli->err, "not sent: the host of the URL is "
+                         "refused: %s", why);
+    }
 
     easy = curl_easy_init();
     lines = fwd_send_lines(call->headers);
@@ -242,6 +246,7 @@ fwd_send_one(fwd_cli_t *cli, const fwd_cli_trial_t *trial,
         goto done;
     }
 
+    fwd_safe_attach(&guard, &trial->conf.http.safe, easy);
     (void) curl_easy_setopt(easy, CURLOPT_WRITEDATA, &reply);
     (void) curl_easy_setopt(easy, CURLOPT_HEADERDATA, &reply);
 
@@ -250,6 +255,13 @@ fwd_send_one(fwd_cli_t *cli, const fwd_cli_trial_t *trial,
     (void) curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
 
     /* a long answer is not read to its end, which is no failure */
+
+    if (guard.refused != NULL) {
+        rc = fwd_error(&cli->err, "not sent: the host has an address that is "
+                       "refused: %s; a network of your own is allowed by "
+                       "\"allow_private\"", guard.refused);
+        goto done;
+    }
 
     if (status == 0 || (code != CURLE_OK && !reply.cut)) {
         rc = fwd_error(&cli->err, "no answer: %s", curl_easy_strerror(code));
@@ -295,11 +307,6 @@ fwd_send_options(CURL *easy, const fwd_cli_trial_t *trial,
     }
 
     (void) curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    (void) curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    (void) curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    (void) curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
-    (void) curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-    (void) curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
     (void) curl_easy_setopt(easy, CURLOPT_USERAGENT,
                             "martech-forwarder/" MARTECH_VERSION);
     (void) curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);

@@ -58,6 +58,7 @@ typedef struct {
     fwd_log_t            *log;
     fwd_link_t            posted;
     uv_prepare_t          prepare;       /* runs what was posted */
+    unsigned              holds;         /* works that a stop waits for */
     uint64_t              random[2];     /* state, seeded at init */
     fwd_fail_point_t      fail_point;    /* FWD_FAIL_COUNT: none */
     uint32_t              fail_count;    /* passes left; worker threads of

@@ -111,6 +111,16 @@ typedef struct {
 } fwd_desc_validate_t;
 
 
+/* "auth": a kind and its members; names of members of a section within are
+   joined by a dot ("extra.resource").  fwd_auth.h knows what they mean. */
+typedef struct {
+    const char           *kind;          /* NULL: there is none */
+    size_t                line;
+    fwd_pair_t           *members;       /* templates */
+    size_t                members_count;
+} fwd_desc_auth_t;
+
+
 /* Templates, "{setting}" not yet replaced. */
 typedef struct {
     const char           *name;          /* of the endpoint */
@@ -134,6 +144,7 @@ typedef struct {
     uint64_t              ambiguous;     /* likewise: FWD_AMBIGUOUS_NOT_SAID */
     fwd_desc_batch_t      batch;
     fwd_desc_validate_t  *validate;      /* NULL: there is none */
+    fwd_desc_auth_t      *auth;          /* NULL: that of the destination */
 
     yaml_node_t          *headers_node;
     yaml_node_t          *signature_node;
@@ -141,17 +152,8 @@ typedef struct {
     yaml_node_t          *body_node;
     yaml_node_t          *batch_node;
     yaml_node_t          *validate_node;
+    yaml_node_t          *auth_node;
 } fwd_desc_http_t;
-
-
-/* "auth": a kind and its members; names of members of a section within are
-   joined by a dot ("extra.resource").  fwd_auth.h knows what they mean. */
-typedef struct {
-    const char           *kind;          /* NULL: there is none */
-    size_t                line;
-    fwd_pair_t           *members;       /* templates */
-    size_t                members_count;
-} fwd_desc_auth_t;
 
 
 /* "regions": what "{region.NAME}" is, by the value of a setting. */

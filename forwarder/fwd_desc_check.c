@@ -57,8 +57,9 @@ const char *const  fwd_desc_rotations[] = {
 void
 fwd_desc_check(fwd_yaml_t *y, const fwd_desc_t *desc)
 {
-    size_t       i;
-    const char  *path;
+    size_t                  i, n;
+    const char             *path;
+    const fwd_desc_auth_t  *auth;
 
     if (desc->kind == FWD_KIND_HTTP) {
         fwd_desc_check_regions(y, desc);
@@ -66,12 +67,19 @@ fwd_desc_check(fwd_yaml_t *y, const fwd_desc_t *desc)
     }
 
     for (i = 0; i < desc->endpoints_count; i++) {
+        auth = desc->endpoints[i].auth;
         path = (desc->endpoints == &desc->http)
                ? "request"
                : fwd_pool_printf(y->pool, "endpoints.%s",
                                  desc->endpoints[i].name);
 
         fwd_desc_check_endpoint(y, desc, &desc->endpoints[i], path);
+
+        for (n = 0; auth != NULL && n < auth->members_count; n++) {
+            fwd_desc_check_template(y, desc,
+                                    fwd_pool_printf(y->pool, "%s.auth", path),
+                                    auth->members[n].value);
+        }
     }
 
     for (i = 0; i < desc->auth.members_count; i++) {

@@ -31,7 +31,10 @@ static void fwd_desc_validate(fwd_yaml_t *y, const char *path,
 static int fwd_desc_endpoint_calls(const fwd_desc_http_t *http);
 static int fwd_desc_endpoint_varies(const fwd_desc_http_t *http);
 static const char *fwd_desc_lower(fwd_pool_t *pool, const char *text);
-static void fwd_desc_auth(fwd_yaml_t *y, fwd_desc_t *desc);
+static void fwd_desc_auth_own(fwd_yaml_t *y, const char *path,
+    fwd_desc_http_t *http);
+static void fwd_desc_auth(fwd_yaml_t *y, yaml_node_t *node, const char *path,
+    fwd_desc_auth_t *auth);
 static void fwd_desc_auth_members(fwd_yaml_t *y, yaml_node_t *map,
     const char *prefix, fwd_desc_auth_t *auth);
 static void fwd_desc_regions(fwd_yaml_t *y, fwd_desc_t *desc);
@@ -95,6 +98,8 @@ static const fwd_field_t  fwd_desc_http_fields[] = {
       .words = fwd_desc_ambiguous },
     { .name = "validate", .kind = FWD_FIELD_NODE,
       .offset = offsetof(fwd_desc_http_t, validate_node) },
+    { .name = "auth", .kind = FWD_FIELD_NODE,
+      .offset = offsetof(fwd_desc_http_t, auth_node) },
     { .name = NULL }
 };
 
@@ -261,6 +266,7 @@ fwd_desc_endpoint(fwd_yaml_t *y, yaml_node_t *node, const char *path,
                      fwd_desc_batch_fields, &http->batch);
     http->body = fwd_yaml_json_text(y, http->body_node);
     fwd_desc_validate(y, path, http);
+    fwd_desc_auth_own(y, path, http);
 
     if (http->framing == NULL) {
         http->framing = http->body ? "body" : "object";
@@ -347,6 +353,7 @@ fwd_desc_endpoint_calls(const fwd_desc_http_t *http)
 {
     return http->query_node != NULL || http->body_node != NULL
            || http->batch_node != NULL || http->validate_node != NULL
+           || http->auth != NULL
            || http->gzip != FWD_COMPRESS_NONE || http->timeout_ms != 0
            || http->answer_key != NULL
            || http->ambiguous != FWD_AMBIGUOUS_NOT_SAID
@@ -439,7 +446,7 @@ fwd_desc_extras(fwd_yaml_t *y, fwd_desc_t *desc)
         }
     }
 
-    fwd_desc_auth(y, desc);
+    fwd_desc_auth(y, desc->auth_node, "auth", &desc->auth);
     fwd_desc_regions(y, desc);
 
     for (i = 0; i < desc->answer_headers.count; i++) {
@@ -474,25 +481,60 @@ fwd_desc_lower(fwd_pool_t *pool, const char *text)
 }
 
 
+/*
+ * "auth" of an endpoint: a section, or "none" for short.  There is one token
+ * a destination, so it cannot be one of oauth2.
+ */
+
 static void
-fwd_desc_auth(fwd_yaml_t *y, fwd_desc_t *desc)
+fwd_desc_auth_own(fwd_yaml_t *y, const char *path, fwd_desc_http_t *http)
 {
-    size_t             i;
-    fwd_desc_auth_t   *auth;
+    const char  *text;
 
-    auth = &desc->auth;
-
-    if (desc->auth_node == NULL
-        || !fwd_yaml_is_map(y, desc->auth_node, "auth"))
-    {
+    if (http->auth_node == NULL) {
         return;
     }
 
-    auth->line = fwd_yaml_at(y, "auth");
+    path = fwd_pool_printf(y->pool, "%s.auth", path);
+    http->auth = fwd_pool_alloc(y->pool, sizeof(fwd_desc_auth_t));
+    text = http->auth_node->type == YAML_SCALAR_NODE
+           ? fwd_yaml_text(y, http->auth_node, path) : NULL;
+
+    if (text != NULL && strcmp(text, fwd_auth_kinds[FWD_AUTH_NONE]) == 0) {
+        http->auth->kind = text;
+
+    } else {
+        fwd_desc_auth(y, http->auth_node, path, http->auth);
+    }
+
+    http->auth_node = NULL;              /* it dies with the document */
+
+    if (http->auth->kind != NULL
+        && strcmp(http->auth->kind, fwd_auth_kinds[FWD_AUTH_OAUTH2]) == 0)
+    {
+        fwd_report(y->report, y->file, fwd_yaml_at(y, path),
+                   "\"%s\" is oauth2, which is for the whole destination "
+                   "only", path);
+    }
+}
+
+
+static void
+fwd_desc_auth(fwd_yaml_t *y, yaml_node_t *node, const char *path,
+    fwd_desc_auth_t *auth)
+{
+    size_t       i;
+    const char  *name;
+
+    if (node == NULL || !fwd_yaml_is_map(y, node, path)) {
+        return;
+    }
+
+    auth->line = fwd_yaml_at(y, path);
     auth->members = fwd_pool_alloc(y->pool,
                                    FWD_DESC_AUTH_MAX * sizeof(fwd_pair_t));
 
-    fwd_desc_auth_members(y, desc->auth_node, "", auth);
+    fwd_desc_auth_members(y, node, "", auth);
 
     for (i = 0; fwd_auth_kinds[i] != NULL; i++) {
         if (auth->kind != NULL
@@ -502,8 +544,9 @@ fwd_desc_auth(fwd_yaml_t *y, fwd_desc_t *desc)
         }
     }
 
-    fwd_report(y->report, y->file, fwd_yaml_at(y, "auth.kind"),
-               "\"auth.kind\" is \"%s\", allowed are %s",
+    name = fwd_pool_printf(y->pool, "%s.kind", path);
+    fwd_report(y->report, y->file, fwd_yaml_at(y, name),
+               "\"%s\" is \"%s\", allowed are %s", name,
                auth->kind ? auth->kind : "",
                fwd_yaml_words(y->pool, fwd_auth_kinds, auth->kind));
 }

@@ -310,7 +310,7 @@ fwd_engine_stopping(void *data)
 
     fwd_engine_release(engine, now);
 
-    if (fwd_engine_released(engine)
+    if ((fwd_engine_released(engine) && engine->core->holds == 0)
         || (engine->releasing && now >= engine->stop_ms))
     {
         engine->stopped(engine->stopped_data);

@@ -13,6 +13,10 @@
  * The lock is longer than a request may take; should it end nevertheless, two
  * ask with the same refresh token, one is refused, and takes what the other
  * has stored.
+ *
+ * When a token ends is told by the clock of Redis, which is the same for all;
+ * between two looks at it our monotonic clock goes on, so no clock that jumps,
+ * and none that is wrong, makes a token seem old.
  */
 
 
@@ -41,6 +45,7 @@
 #define FWD_GRANT_SECOND_MS   1000       /* refused: another process may have
                                             been faster, and stores it now */
 #define FWD_GRANT_TEXT_MAX    (128 * 1024)
+#define FWD_GRANT_LIFE_MAX_S  (366.0 * 86400)
 
 
 typedef enum {
@@ -67,11 +72,13 @@ struct fwd_grant_s {
     char                   *refresh;     /* NULL: that of the settings */
     json_t                 *captured;
     uint64_t                generation;  /* of it; 0: none */
-    uint64_t                begun_ms;    /* wall clock */
+    uint64_t                begun_ms;    /* clock of Redis */
     uint64_t                ends_ms;
 
     uint64_t                useless;     /* generations up to here are */
     uint64_t                next;        /* generation that is being made */
+    uint64_t                called_ms;   /* clock of Redis: it was asked for */
+    int64_t                 ahead_ms;    /* of our monotonic clock is Redis's */
     fwd_buf_t               sealed;      /* of it, to be stored */
     char                   *made;        /* the same, plain */
     fwd_grant_call_t       *call;
@@ -90,6 +97,9 @@ static void fwd_grant_names(fwd_grant_t *g);
 static void fwd_grant_origin(fwd_grant_t *g);
 static void fwd_grant_set(fwd_grant_t *g, fwd_grant_state_t state,
     uint64_t wait_ms);
+static int fwd_grant_is_busy(fwd_grant_state_t state);
+static uint64_t fwd_grant_now(const fwd_grant_t *g);
+static int fwd_grant_usable(const fwd_grant_t *g);
 static void fwd_grant_timer(uv_timer_t *timer);
 static void fwd_grant_want(fwd_grant_t *g);
 static void fwd_grant_ask(fwd_grant_t *g);
@@ -102,6 +112,7 @@ static void fwd_grant_begin(fwd_grant_t *g);
 static void fwd_grant_called(void *data, fwd_granted_t granted,
     const char *answer, const char *reason);
 static fwd_rc_t fwd_grant_make(fwd_grant_t *g, const char *answer);
+static int fwd_grant_token_valid(const char *token);
 static void fwd_grant_store(fwd_grant_t *g);
 static void fwd_grant_stored(void *data, redisReply *reply);
 static void fwd_grant_unlock(fwd_grant_t *g);
@@ -161,6 +172,10 @@ fwd_grant_destroy(fwd_grant_t *g)
 {
     if (g == NULL) {
         return;
+    }
+
+    if (fwd_grant_is_busy(g->state)) {
+        g->core->holds--;
     }
 
     fwd_post_cancel(&g->tell);
@@ -253,7 +268,7 @@ fwd_grant_origin(fwd_grant_t *g)
 const char *
 fwd_grant_token(fwd_grant_t *g, uint64_t *used)
 {
-    uint64_t  now, life, early;
+    uint64_t  early, spare;
 
     *used = 0;
 
@@ -267,17 +282,53 @@ fwd_grant_token(fwd_grant_t *g, uint64_t *used)
         return g->access;
     }
 
-    /* of a short life not all is spent on being early */
+    fwd_grant_margins(g->ends_ms - g->begun_ms, g->conf->early_ms, &early,
+                      &spare);
 
-    now = fwd_wall_ms();
-    life = g->ends_ms > g->begun_ms ? g->ends_ms - g->begun_ms : 0;
-    early = g->conf->early_ms < life / 4 ? g->conf->early_ms : life / 4;
+    /* who is about to stop leaves it to the others */
 
-    if (now + early >= g->ends_ms || now + 1000 < g->begun_ms) {
+    if (fwd_grant_now(g) + early >= g->ends_ms && !g->core->engine->stopping)
+    {
         fwd_grant_want(g);
     }
 
-    return now + life / 20 < g->ends_ms ? g->access : NULL;
+    return fwd_grant_usable(g) ? g->access : NULL;
+}
+
+
+/* Of a short life not all is spent on being early. */
+
+void
+fwd_grant_margins(uint64_t life_ms, uint64_t early_ms, uint64_t *early,
+    uint64_t *spare)
+{
+    *spare = life_ms / 20 < FWD_GRANT_SPARE_MS ? life_ms / 20
+                                               : FWD_GRANT_SPARE_MS;
+    *early = early_ms < life_ms / 4 ? early_ms : life_ms / 4;
+
+    if (*early < *spare) {
+        *early = *spare;
+    }
+}
+
+
+static int
+fwd_grant_usable(const fwd_grant_t *g)
+{
+    uint64_t  early, spare;
+
+    fwd_grant_margins(g->ends_ms - g->begun_ms, g->conf->early_ms, &early,
+                      &spare);
+
+    return fwd_grant_now(g) + spare < g->ends_ms;
+}
+
+
+static uint64_t
+fwd_grant_now(const fwd_grant_t *g)
+{
+    return g->core == NULL ? 0
+           : (uint64_t) ((int64_t) fwd_core_now_ms(g->core) + g->ahead_ms);
 }
 
 
@@ -318,6 +369,15 @@ fwd_grant_wait(fwd_grant_t *g, fwd_auth_wait_t *wait)
 static void
 fwd_grant_set(fwd_grant_t *g, fwd_grant_state_t state, uint64_t wait_ms)
 {
+    /* what a token server gives must reach Redis before we end */
+
+    g->core->holds += (unsigned) fwd_grant_is_busy(state);
+    g->core->holds -= (unsigned) fwd_grant_is_busy(g->state);
+
+    if (fwd_grant_is_busy(g->state) && !fwd_grant_is_busy(state)) {
+        fwd_engine_wake(g->core->engine);
+    }
+
     g->state = state;
 
     if (!g->timer_open) {
@@ -330,6 +390,13 @@ fwd_grant_set(fwd_grant_t *g, fwd_grant_state_t state, uint64_t wait_ms)
     } else {
         (void) uv_timer_stop(&g->timer);
     }
+}
+
+
+static int
+fwd_grant_is_busy(fwd_grant_state_t state)
+{
+    return state == FWD_GRANT_CALLING || state == FWD_GRANT_STORING;
 }
 
 
@@ -392,6 +459,7 @@ fwd_grant_ask(fwd_grant_t *g)
 static void
 fwd_grant_asked(void *data, redisReply *reply)
 {
+    uint64_t      last;
     const char   *word;
     redisReply  **part;
     fwd_grant_t  *g = data;
@@ -415,10 +483,15 @@ fwd_grant_asked(void *data, redisReply *reply)
         return;
     }
 
-    if (reply->elements < 3 || part[1]->type != REDIS_REPLY_INTEGER) {
+    if (reply->elements < 4 || part[1]->type != REDIS_REPLY_INTEGER
+        || part[3]->type != REDIS_REPLY_INTEGER)
+    {
         fwd_grant_set(g, FWD_GRANT_WAITING, FWD_GRANT_REDIS_MS);
         return;
     }
+
+    g->ahead_ms = (int64_t) part[3]->integer
+                  - (int64_t) fwd_core_now_ms(g->core);
 
     if (strcmp(word, "token") == 0) {
         if (fwd_grant_learn(g, (uint64_t) part[1]->integer, part[2])
@@ -437,10 +510,14 @@ fwd_grant_asked(void *data, redisReply *reply)
 
     /*
      * The lock is ours: the refresh token is the one that was stored last,
-     * whoever stored it.
+     * whoever stored it.  Should Redis have lost it, the number is above all
+     * that we know of: others would take a lower one for an old token.
      */
 
-    g->next = (uint64_t) part[1]->integer + 1;
+    last = g->generation > g->useless ? g->generation : g->useless;
+    last = (uint64_t) part[1]->integer > last ? (uint64_t) part[1]->integer
+                                              : last;
+    g->next = last + 1;
     (void) fwd_grant_learn(g, (uint64_t) part[1]->integer, part[2]);
     fwd_grant_begin(g);
 }
@@ -491,6 +568,7 @@ fwd_grant_adopt(fwd_grant_t *g, uint64_t generation, const char *text)
     json_t      *root;
     fwd_rc_t     rc;
     uint64_t     now, life;
+    json_int_t   begun, ends;
     const char  *origin;
 
     root = json_loads(text, 0, NULL);
@@ -503,18 +581,20 @@ fwd_grant_adopt(fwd_grant_t *g, uint64_t generation, const char *text)
                                         json_object_get(root, "access")));
         fwd_grant_string(&g->refresh, json_string_value(
                                         json_object_get(root, "refresh")));
-        g->begun_ms = (uint64_t) json_integer_value(
-                                        json_object_get(root, "begun"));
-        g->ends_ms = (uint64_t) json_integer_value(
-                                        json_object_get(root, "ends"));
+        begun = json_integer_value(json_object_get(root, "begun"));
+        ends = json_integer_value(json_object_get(root, "ends"));
+        life = ends > begun ? (uint64_t) (ends - begun) : 0;
+        now = fwd_grant_now(g);
+
+        /* of a Redis whose clock was ahead of this one: it was just made */
+
+        g->begun_ms = (uint64_t) begun < now ? (uint64_t) begun : now;
+        g->ends_ms = g->begun_ms + life;
         g->captured = json_incref(json_object_get(root, "answer"));
         g->generation = generation;
 
-        now = fwd_wall_ms();
-        life = g->ends_ms > g->begun_ms ? g->ends_ms - g->begun_ms : 0;
-
         if (g->access != NULL && generation > g->useless
-            && now + life / 20 < g->ends_ms)
+            && fwd_grant_usable(g))
         {
             rc = FWD_OK;
         }
@@ -535,6 +615,8 @@ static void
 fwd_grant_begin(fwd_grant_t *g)
 {
     fwd_error_t  err;
+
+    g->called_ms = fwd_grant_now(g);
 
     if (fwd_grant_call_start(g->call, g->refresh ? g->refresh
                                                  : g->conf->refresh_token,
@@ -584,15 +666,15 @@ static fwd_rc_t
 fwd_grant_make(fwd_grant_t *g, const char *answer)
 {
     void        *tmp;
-    json_t      *root, *token, *value, *ends;
+    json_t      *root, *token, *value;
     fwd_rc_t     rc;
-    uint64_t     now, life;
+    uint64_t     life;
     const char  *access, *refresh, *name;
 
     root = json_loads(answer, 0, NULL);
     access = json_string_value(json_object_get(root, "access_token"));
 
-    if (access == NULL || *access == '\0' || strpbrk(access, "\r\n") != NULL) {
+    if (access == NULL || !fwd_grant_token_valid(access)) {
         json_decref(root);
         return FWD_ERROR;
     }
@@ -603,23 +685,12 @@ fwd_grant_make(fwd_grant_t *g, const char *answer)
         refresh = g->refresh;            /* it goes on to be valid */
     }
 
-    /* a number, or the text of one */
-
-    ends = json_object_get(root, "expires_in");
-    life = json_is_string(ends)
-           ? strtoull(json_string_value(ends), NULL, 10) * 1000
-           : (uint64_t) (json_number_value(ends) > 0
-                         ? json_number_value(ends) : 0) * 1000;
-
-    if (life == 0 || life > 366ULL * 86400 * 1000) {
-        life = g->conf->lifetime_ms;
-    }
-
-    now = fwd_wall_ms();
+    life = fwd_grant_life(json_object_get(root, "expires_in"),
+                          g->conf->lifetime_ms);
     token = json_pack("{s:s,s:s,s:s*,s:I,s:I}", "origin", g->origin,
                       "access", access, "refresh", refresh,
-                      "begun", (json_int_t) now,
-                      "ends", (json_int_t) (now + life));
+                      "begun", (json_int_t) g->called_ms,
+                      "ends", (json_int_t) (g->called_ms + life));
 
     /* "{auth.NAME}" */
 
@@ -646,6 +717,35 @@ fwd_grant_make(fwd_grant_t *g, const char *answer)
          ? FWD_OK : FWD_ERROR;
 
     return rc;
+}
+
+
+/* Printable, RFC 6749 A.12: it becomes a part of a header. */
+
+static int
+fwd_grant_token_valid(const char *token)
+{
+    const char  *p;
+
+    for (p = token; *p > ' ' && *p < 0x7f; p++) { /* void */ }
+
+    return p != token && *p == '\0';
+}
+
+
+/* A number, or the text of one; what cannot be true counts as not said. */
+
+uint64_t
+fwd_grant_life(const json_t *expires_in, uint64_t dflt_ms)
+{
+    double  seconds;
+
+    seconds = json_is_string(expires_in)
+              ? strtod(json_string_value(expires_in), NULL)
+              : json_number_value(expires_in);
+
+    return seconds >= 1 && seconds <= FWD_GRANT_LIFE_MAX_S
+           ? (uint64_t) (seconds * 1000) : dflt_ms;
 }
 
 

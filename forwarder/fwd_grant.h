@@ -15,7 +15,12 @@
 #define _FWD_GRANT_H_INCLUDED_
 
 
+#include <jansson.h>
+
 #include "fwd_auth_conf.h"
+
+
+#define FWD_GRANT_SPARE_MS  5000         /* a request may take so long */
 
 
 typedef struct fwd_grant_s  fwd_grant_t;
@@ -41,6 +46,17 @@ const char *fwd_grant_captured(fwd_grant_t *g, const char *name);
 /* The answer of a token server, as if it had been asked. */
 fwd_rc_t fwd_grant_given(fwd_grant_t *g, const char *json, fwd_error_t *err)
     FWD_MUST_CHECK;
+
+
+/*
+ * Pure, for tests.  A token of such a life is refreshed *early ms before it
+ * ends and used until *spare ms before it.
+ */
+void fwd_grant_margins(uint64_t life_ms, uint64_t early_ms, uint64_t *early,
+    uint64_t *spare);
+
+/* ms of life by "expires_in" of an answer; dflt_ms if that says nothing. */
+uint64_t fwd_grant_life(const json_t *expires_in, uint64_t dflt_ms);
 
 
 /* fwd_grant_http.c: one request to a token server. */

@@ -403,8 +403,8 @@ fwd_grant_call_done(CURL *easy, CURLcode code)
                                      : curl_easy_strerror(code);
 
     } else if (status == 200 || status == 201) {
-        reason = "";
-        granted = FWD_GRANTED;
+        reason = "the answer has no token";
+        granted = fwd_grant_refused(answer, status, &reason);
 
     } else {
         (void) snprintf(text, sizeof(text), "status %ld", status);
@@ -416,7 +416,10 @@ fwd_grant_call_done(CURL *easy, CURLcode code)
 }
 
 
-/* RFC 6749 5.2: the words of "error"; their texts are the server's own. */
+/*
+ * RFC 6749 5.2: the words of "error"; their texts are the server's own.  Some
+ * say it with a status of 200.
+ */
 
 static fwd_granted_t
 fwd_grant_refused(const char *answer, long status, const char **reason)
@@ -441,7 +444,14 @@ fwd_grant_refused(const char *answer, long status, const char **reason)
     for (i = 0; word != NULL && i < sizeof(words) / sizeof(words[0]); i++) {
         if (strcmp(words[i], word) == 0) {
             *reason = words[i];
+            granted = status == 200 ? FWD_GRANT_REFUSED : granted;
         }
+    }
+
+    if (json_is_string(json_object_get(root, "access_token"))
+        && (status == 200 || status == 201))
+    {
+        granted = FWD_GRANTED;
     }
 
     /* words for "later" */

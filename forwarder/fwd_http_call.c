@@ -121,7 +121,8 @@ fwd_call_start(fwd_request_t *rq)
     }
 
     memset(&dress, 0, sizeof(dress));
-    dress.easy = rq->easy;
+    dress.endpoint = call->endpoint;
+    dress.method = rq->call.method;
     dress.url = &rq->call.url;
     dress.headers = &rq->call.headers;
     dress.body = rq->call.body;
@@ -377,7 +378,8 @@ fwd_call_done(fwd_request_t *rq, CURLcode code)
     fwd_request_judge(rq, code);
 
     if (batch->outcome == FWD_OUTCOME_CREDENTIALS
-        && (rq->refresh || batch->status == 401) && fwd_call_renews(rq))
+        && (rq->refresh || batch->status == 401) && rq->used != 0
+        && fwd_call_renews(rq))
     {
         rq->refreshed = 1;
         fwd_batch_reset_call(batch);

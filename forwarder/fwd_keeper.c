@@ -4,7 +4,7 @@
  *
  * The supervisor's side of the secrets.
  *
- * A file is taken when it looked the same twice, a second apart: it may be
+ * A file is taken when it has looked the same for half a second: it may be
  * under way.  A look that led to nothing good is not repeated before the file
  * changes once more.
  */
@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <jansson.h>
 #include <openssl/crypto.h>
 #include <sys/wait.h>
 
@@ -25,12 +26,16 @@
 #include "fwd_vault_private.h"
 
 
-#define FWD_KEEPER_LOOK_MS   1000
+#define FWD_KEEPER_LOOK_MS   250
+#define FWD_KEEPER_SETTLE_MS  500
 #define FWD_KEEPER_AGAIN_MS  1000
 #define FWD_KEEPER_AGAIN_MAX  30000
 
 
-static int fwd_keeper_files(fwd_keeper_t *k, const fwd_config_t *conf);
+static void fwd_keeper_values(json_t *known, const fwd_vault_conf_t *vault);
+static void fwd_keeper_put(json_t *to, const char *name, json_t *value);
+static int fwd_keeper_files(fwd_keeper_t *k, const fwd_config_t *conf,
+    uint64_t now_ms);
 static void fwd_keeper_start(fwd_keeper_t *k, const fwd_config_t *conf,
     uint64_t now_ms);
 static int fwd_keeper_child(const fwd_config_t *conf, pid_t parent, int fd);
@@ -72,6 +77,76 @@ fwd_keeper_forget(fwd_keeper_t *k)
 }
 
 
+/*
+ * The role may be good for few logins, or one: the token that we have is tried
+ * first.  With the values a reload does without Vault, which may be away.
+ */
+
+void
+fwd_keeper_recall(fwd_keeper_t *k, const fwd_config_t *conf, int values)
+{
+    json_t                  *known;
+    const fwd_vault_conf_t  *vault;
+
+    fwd_keeper_forget(k);
+    vault = conf->secrets.vault;
+
+    if (vault == NULL) {
+        return;
+    }
+
+    known = fwd_vault_parse("{}", 2);
+
+    if (vault->role_id != NULL && vault->token != NULL) {
+        fwd_keeper_put(known, "token", json_string(vault->token));
+        fwd_keeper_put(known, "role", json_string(vault->role_id));
+        fwd_keeper_put(known, "address", json_string(vault->address));
+    }
+
+    if (values) {
+        fwd_keeper_values(known, vault);
+    }
+
+    k->known = json_dumps(known, JSON_COMPACT);
+    fwd_vault_parsed(known);
+}
+
+
+static void
+fwd_keeper_values(json_t *known, const fwd_vault_conf_t *vault)
+{
+    size_t       i;
+    json_t      *values, *leases;
+    const char  *path;
+
+    values = json_object();
+    leases = json_object();
+
+    for (i = 0; i < vault->paths.count; i++) {
+        path = vault->paths.list[i];
+
+        if (vault->values[i] != NULL) {
+            fwd_keeper_put(values, path, json_loads(vault->values[i], 0,
+                                                    NULL));
+        }
+
+        if (vault->leases[i] != NULL) {
+            fwd_keeper_put(leases, path, json_string(vault->leases[i]));
+        }
+    }
+
+    fwd_keeper_put(known, "values", values);
+    fwd_keeper_put(known, "leases", leases);
+}
+
+
+static void
+fwd_keeper_put(json_t *to, const char *name, json_t *value)
+{
+    (void) json_object_set_new(to, name, value);
+}
+
+
 void
 fwd_keeper_follow(fwd_keeper_t *k, const fwd_config_t *conf)
 {
@@ -107,7 +182,7 @@ fwd_keeper_look(fwd_keeper_t *k, const fwd_config_t *conf, uint64_t now_ms)
     if (now_ms >= k->look_ms) {
         k->look_ms = now_ms + FWD_KEEPER_LOOK_MS;
 
-        if (fwd_keeper_files(k, conf)) {
+        if (fwd_keeper_files(k, conf, now_ms)) {
             what = "file";
         }
     }
@@ -117,7 +192,7 @@ fwd_keeper_look(fwd_keeper_t *k, const fwd_config_t *conf, uint64_t now_ms)
 
 
 static int
-fwd_keeper_files(fwd_keeper_t *k, const fwd_config_t *conf)
+fwd_keeper_files(fwd_keeper_t *k, const fwd_config_t *conf, uint64_t now_ms)
 {
     uint64_t  now;
 
@@ -125,10 +200,11 @@ fwd_keeper_files(fwd_keeper_t *k, const fwd_config_t *conf)
 
     if (now != k->last) {
         k->last = now;
+        k->last_ms = now_ms;
         return 0;
     }
 
-    if (now == k->seen) {
+    if (now == k->seen || now_ms < k->last_ms + FWD_KEEPER_SETTLE_MS) {
         return 0;
     }
 

@@ -27,6 +27,7 @@ typedef struct {
     uint64_t              look_ms;       /* monotonic, next look at files */
     uint64_t              seen;          /* of the files, when loaded */
     uint64_t              last;          /* at the last look */
+    uint64_t              last_ms;       /* monotonic, since when */
     uint64_t              start_ms;      /* monotonic, not started before */
     uint64_t              again_ms;      /* wait after a death */
     unsigned              open:1;        /* init was called */
@@ -45,8 +46,14 @@ void fwd_keeper_follow(fwd_keeper_t *k, const fwd_config_t *conf);
 const char *fwd_keeper_look(fwd_keeper_t *k, const fwd_config_t *conf,
     uint64_t now_ms);
 
-/* Forgets what Vault said: it is to be asked anew. */
+/* Forgets what Vault said. */
 void fwd_keeper_forget(fwd_keeper_t *k);
+
+/*
+ * Sets what is known to what a configuration has: the token of a login, and
+ * the values and leases too, or not: then they are to be asked anew.
+ */
+void fwd_keeper_recall(fwd_keeper_t *k, const fwd_config_t *conf, int values);
 
 /* Ends the process and wipes what is known. */
 void fwd_keeper_close(fwd_keeper_t *k);

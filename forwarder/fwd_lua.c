@@ -559,12 +559,16 @@ static const char *const  fwd_lua[FWD_SCRIPT_COUNT] = {
     "return 1\n",
 
     [FWD_SCRIPT_TOKEN] =
+    "local t = redis.call('TIME')\n"
+    "local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
     "redis.call('PERSIST', KEYS[1])\n"
     "local h = redis.call('HMGET', KEYS[1], 'generation', 'sealed')\n"
     "local gen = tonumber(h[1] or '0')\n"
-    "if gen > tonumber(ARGV[1]) then return {'token', gen, h[2] or ''} end\n"
+    "if gen > tonumber(ARGV[1]) then\n"
+    "    return {'token', gen, h[2] or '', now}\n"
+    "end\n"
     "if redis.call('SET', KEYS[2], ARGV[2], 'NX', 'PX', ARGV[3]) then\n"
-    "    return {'lock', gen, h[2] or ''}\n"
+    "    return {'lock', gen, h[2] or '', now}\n"
     "end\n"
     "return {'wait', redis.call('PTTL', KEYS[2])}\n",
 

@@ -9,9 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <sys/resource.h>
+
 #include "fwd_check.h"
 #include "fwd_cli.h"
 #include "fwd_loop.h"
+#include "fwd_secret.h"
 #include "fwd_supervisor.h"
 
 
@@ -22,6 +25,7 @@ typedef struct {
 } fwd_command_t;
 
 
+static void fwd_main_protect(void);
 static int fwd_main_version(const char *file);
 static int fwd_main_usage(const char *what, const char *word);
 
@@ -40,6 +44,8 @@ main(int argc, char **argv)
     int                   status;
     const char           *file;
     const fwd_command_t  *command;
+
+    fwd_main_protect();
 
     /* the commands for people, and help about all of them */
 
@@ -77,6 +83,21 @@ main(int argc, char **argv)
     }
 
     return command->run(file);
+}
+
+
+/* Commands for people read secrets too: neither dumps nor /proc show them. */
+
+static void
+fwd_main_protect(void)
+{
+    struct rlimit  none;
+
+    none.rlim_cur = 0;
+    none.rlim_max = 0;
+    (void) setrlimit(RLIMIT_CORE, &none);
+
+    fwd_secret_hide_environment();
 }
 
 

@@ -7,6 +7,7 @@
 
 
 #include <string.h>
+#include <strings.h>
 
 #include <curl/curl.h>
 
@@ -15,6 +16,9 @@
 
 
 static void fwd_outbound_nets(fwd_yaml_t *y, fwd_dest_conf_t *dest);
+static int fwd_outbound_tls(const fwd_dest_conf_t *dest,
+    const char *token_url);
+static int fwd_outbound_is_http(const char *url);
 static void fwd_outbound_add(fwd_yaml_t *y, fwd_safe_t *safe,
     const char *url);
 static const char *fwd_outbound_host(fwd_yaml_t *y, const char *url);
@@ -29,15 +33,27 @@ fwd_outbound_build(fwd_yaml_t *y, fwd_dest_conf_t *dest,
     size_t             i;
     fwd_safe_t        *safe;
     fwd_error_t        err;
-    fwd_auth_conf_t    auth;
+    fwd_auth_conf_t    auth, own;
     const fwd_desc_t  *desc;
 
     desc = dest->desc;
     safe = &dest->http.safe;
 
-    if (fwd_auth_conf(&auth, dest, y->pool, &err) != FWD_OK) {
+    if (fwd_auth_conf(&auth, &desc->auth, dest, y->pool, &err) != FWD_OK) {
         fwd_report(y->report, y->file, dest->line, "destination \"%s\": %s",
                    dest->name, err.text);
+    }
+
+    for (i = 0; i < desc->endpoints_count; i++) {
+        if (desc->endpoints[i].auth != NULL
+            && fwd_auth_conf(&own, desc->endpoints[i].auth, dest, y->pool,
+                             &err)
+               != FWD_OK)
+        {
+            fwd_report(y->report, y->file, dest->line,
+                       "destination \"%s\", endpoint \"%s\": %s",
+                       dest->name, desc->endpoints[i].name, err.text);
+        }
     }
 
     safe->hosts.list = fwd_pool_alloc(y->pool, (desc->hosts.count
@@ -62,6 +78,7 @@ fwd_outbound_build(fwd_yaml_t *y, fwd_dest_conf_t *dest,
 
     fwd_outbound_add(y, safe, auth.token_url);
     fwd_outbound_nets(y, dest);
+    safe->tls = (fwd_outbound_tls(dest, auth.token_url) != 0);
 
     for (i = 0; i < count; i++) {
         fwd_outbound_check(y, dest, "URL", urls[i]);
@@ -92,6 +109,51 @@ fwd_outbound_nets(fwd_yaml_t *y, fwd_dest_conf_t *dest)
             safe->nets_count++;
         }
     }
+}
+
+
+/*
+ * Where neither the description nor the operator has written http, what comes
+ * with a token or a record cannot lead there: credentials go along.
+ */
+
+static int
+fwd_outbound_tls(const fwd_dest_conf_t *dest, const char *token_url)
+{
+    size_t                  i;
+    const fwd_desc_t       *desc;
+    const fwd_desc_http_t  *e;
+
+    desc = dest->desc;
+
+    if (fwd_outbound_is_http(token_url)) {
+        return 0;
+    }
+
+    for (i = 0; i < desc->settings_count; i++) {
+        if (fwd_outbound_is_http(dest->values[i])) {
+            return 0;
+        }
+    }
+
+    for (i = 0; i < desc->endpoints_count; i++) {
+        e = &desc->endpoints[i];
+
+        if (fwd_outbound_is_http(e->url)
+            || (e->validate != NULL && fwd_outbound_is_http(e->validate->url)))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+static int
+fwd_outbound_is_http(const char *url)
+{
+    return url != NULL && strncasecmp(url, "http:", 5) == 0;
 }
 
 
@@ -166,7 +228,14 @@ fwd_outbound_check(fwd_yaml_t *y, fwd_dest_conf_t *dest, const char *what,
     host = fwd_outbound_host(y, url);
     why = fwd_safe_url(&dest->http.safe, url);
 
-    if (why == NULL || host == NULL) {
+    if (why == NULL) {
+        return;
+    }
+
+    if (host == NULL) {
+        fwd_report(y->report, y->file, dest->line,
+                   "destination \"%s\" has a %s without a host that can be "
+                   "read (the value is not shown)", dest->name, what);
         return;
     }
 

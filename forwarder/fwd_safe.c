@@ -33,12 +33,17 @@ typedef struct {
       (bits) + 96, why }
 
 
+static const char *fwd_safe_judge(const fwd_safe_t *safe,
+    const unsigned char *a);
 static const char *fwd_safe_look(const fwd_safe_t *safe,
-    const unsigned char *a, unsigned depth);
-static const char *fwd_safe_inner(const fwd_safe_t *safe,
-    const unsigned char *a, unsigned depth);
-static const char *fwd_safe_inner4(const fwd_safe_t *safe,
-    const unsigned char *a, unsigned char flip, unsigned depth);
+    const unsigned char *a, int *own);
+static const char *fwd_safe_row(const unsigned char *a,
+    const fwd_safe_row_t *rows, size_t count);
+static size_t fwd_safe_inner(unsigned char (*inner)[16],
+    const unsigned char *a);
+static void fwd_safe_inner4(unsigned char *inner, const unsigned char *a,
+    unsigned char flip);
+static int fwd_safe_reserved(const unsigned char *a);
 static int fwd_safe_in(const unsigned char *a, const fwd_safe_net_t *net);
 static int fwd_safe_of(const unsigned char *a, const fwd_safe_row_t *row);
 static int fwd_safe_begins(const unsigned char *a, uint64_t high,
@@ -50,11 +55,15 @@ static const fwd_safe_row_t  fwd_safe_metadata[] = {
     FWD_SAFE_V4(169, 254, 169, 254, 32, "metadata"),
     FWD_SAFE_V4(169, 254, 170, 2, 32, "metadata"),
     FWD_SAFE_V4(169, 254, 170, 23, 32, "metadata"),
+    FWD_SAFE_V4(169, 254, 42, 42, 32, "metadata"),
+    FWD_SAFE_V4(169, 254, 0, 23, 32, "metadata"),
     FWD_SAFE_V4(100, 100, 100, 200, 32, "metadata"),
     FWD_SAFE_V4(168, 63, 129, 16, 32, "metadata"),
     FWD_SAFE_V4(192, 0, 0, 192, 32, "metadata"),
     { 0xfd000ec200000000, 0x254, 128, "metadata" },
     { 0xfd000ec200000000, 0x23, 128, "metadata" },
+    { 0xfd00004200000000, 0x42, 128, "metadata" },
+    { 0xfe80000000000000, 0xa9fea9fe, 128, "metadata" },
     { 0xfd2000ce00000000, 0x254, 128, "metadata" }
 };
 
@@ -116,88 +125,131 @@ fwd_safe_address(const fwd_safe_t *safe, const struct sockaddr *sa)
         return "not of the Internet";
     }
 
-    return fwd_safe_look(safe, a, 0);
-}
-
-
-static const char *
-fwd_safe_look(const fwd_safe_t *safe, const unsigned char *a, unsigned depth)
-{
-    size_t  i;
-
-    for (i = 0; i < FWD_SAFE_COUNT(fwd_safe_metadata); i++) {
-        if (fwd_safe_of(a, &fwd_safe_metadata[i])) {
-            return fwd_safe_metadata[i].why;
-        }
-    }
-
-    for (i = 0; i < safe->nets_count; i++) {
-        if (fwd_safe_in(a, &safe->nets[i])) {
-            return NULL;
-        }
-    }
-
-    for (i = 0; i < FWD_SAFE_COUNT(fwd_safe_rows); i++) {
-        if (fwd_safe_of(a, &fwd_safe_rows[i])) {
-            return fwd_safe_rows[i].why;
-        }
-    }
-
-    return fwd_safe_inner(safe, a, depth);
+    return fwd_safe_judge(safe, a);
 }
 
 
 /*
- * An IPv4 address that stands in an IPv6 one: whoever translates it goes
- * where the inner one says.
+ * An IPv4 address may stand in an IPv6 one: whoever translates it goes where
+ * the inner one says, so both count.  Metadata comes first: a network that is
+ * allowed may be one of translated addresses.
  */
 
 static const char *
-fwd_safe_inner(const fwd_safe_t *safe, const unsigned char *a, unsigned depth)
+fwd_safe_judge(const fwd_safe_t *safe, const unsigned char *a)
+{
+    int             own;
+    size_t          i, n;
+    const char     *why;
+    unsigned char   inner[2][16];
+
+    n = fwd_safe_inner(inner, a);
+    why = fwd_safe_row(a, fwd_safe_metadata,
+                       FWD_SAFE_COUNT(fwd_safe_metadata));
+
+    for (i = 0; why == NULL && i < n; i++) {
+        why = fwd_safe_row(inner[i], fwd_safe_metadata,
+                           FWD_SAFE_COUNT(fwd_safe_metadata));
+    }
+
+    if (why != NULL) {
+        return why;
+    }
+
+    why = fwd_safe_look(safe, a, &own);
+
+    if (why != NULL || own) {
+        return why;
+    }
+
+    if (n == 0 && fwd_safe_reserved(a)) {
+        return "reserved";
+    }
+
+    for (i = 0; why == NULL && i < n; i++) {
+        why = fwd_safe_look(safe, inner[i], &own);
+    }
+
+    return why;
+}
+
+
+/* own: it is of a network that the operator has named. */
+
+static const char *
+fwd_safe_look(const fwd_safe_t *safe, const unsigned char *a, int *own)
+{
+    size_t  i;
+
+    *own = 0;
+
+    for (i = 0; i < safe->nets_count; i++) {
+        if (fwd_safe_in(a, &safe->nets[i])) {
+            *own = 1;
+            return NULL;
+        }
+    }
+
+    return fwd_safe_row(a, fwd_safe_rows, FWD_SAFE_COUNT(fwd_safe_rows));
+}
+
+
+static const char *
+fwd_safe_row(const unsigned char *a, const fwd_safe_row_t *rows,
+    size_t count)
+{
+    size_t  i;
+
+    for (i = 0; i < count; i++) {
+        if (fwd_safe_of(a, &rows[i])) {
+            return rows[i].why;
+        }
+    }
+
+    return NULL;
+}
+
+
+/* The IPv4 addresses that an IPv6 one means: 0 to 2 of them. */
+
+static size_t
+fwd_safe_inner(unsigned char (*inner)[16], const unsigned char *a)
 {
     static const unsigned char  zeros[12];
-
-    const char  *why;
-
-    if (depth != 0 || fwd_safe_begins(a, 0, 0xffff00000000, 96)) {
-        return NULL;
-    }
 
     if (memcmp(a, zeros, 12) == 0
         || fwd_safe_begins(a, 0, 0xffff000000000000, 96)     /* RFC 2765 */
         || fwd_safe_begins(a, 0x0064ff9b00000000, 0, 96))
     {
-        return fwd_safe_inner4(safe, a + 12, 0, depth);
+        fwd_safe_inner4(inner[0], a + 12, 0);
+        return 1;
     }
 
-    if (fwd_safe_begins(a, 0x2002000000000000, 0, 16)) {
-        return fwd_safe_inner4(safe, a + 2, 0, depth);
+    if (fwd_safe_begins(a, 0x2002000000000000, 0, 16)) {     /* 6to4 */
+        fwd_safe_inner4(inner[0], a + 2, 0);
+        return 1;
     }
 
-    if (fwd_safe_begins(a, 0x2001000000000000, 0, 32)) {
-        why = fwd_safe_inner4(safe, a + 4, 0, depth);
-
-        return why != NULL ? why : fwd_safe_inner4(safe, a + 12, 0xff, depth);
+    if (fwd_safe_begins(a, 0x2001000000000000, 0, 32)) {     /* Teredo */
+        fwd_safe_inner4(inner[0], a + 4, 0);
+        fwd_safe_inner4(inner[1], a + 12, 0xff);
+        return 2;
     }
-
-    /* ISATAP, RFC 5214 */
 
     if (a[10] == 0x5e && a[11] == 0xfe && (a[8] & 0xfd) == 0 && a[9] == 0) {
-        return fwd_safe_inner4(safe, a + 12, 0, depth);
+        fwd_safe_inner4(inner[0], a + 12, 0);                /* ISATAP */
+        return 1;
     }
 
-    /* beyond these, only 2000::/3 is given out */
-
-    return (a[0] & 0xe0) == 0x20 ? NULL : "reserved";
+    return 0;
 }
 
 
-static const char *
-fwd_safe_inner4(const fwd_safe_t *safe, const unsigned char *a,
-    unsigned char flip, unsigned depth)
+static void
+fwd_safe_inner4(unsigned char *inner, const unsigned char *a,
+    unsigned char flip)
 {
-    size_t         i;
-    unsigned char  inner[16];
+    size_t  i;
 
     memset(inner, 0, 10);
     memset(inner + 10, 0xff, 2);
@@ -205,8 +257,27 @@ fwd_safe_inner4(const fwd_safe_t *safe, const unsigned char *a,
     for (i = 0; i < 4; i++) {
         inner[12 + i] = a[i] ^ flip;
     }
+}
 
-    return fwd_safe_look(safe, inner, depth + 1);
+
+/*
+ * Of IPv6 only 2000::/3 is given out, and of 2001::/23, which is for
+ * protocols, a few networks only are reached from everywhere.
+ */
+
+static int
+fwd_safe_reserved(const unsigned char *a)
+{
+    if (fwd_safe_begins(a, 0, 0xffff00000000, 96)) {
+        return 0;                        /* IPv4 */
+    }
+
+    if (fwd_safe_begins(a, 0x2001000000000000, 0, 23)) {
+        return !fwd_safe_begins(a, 0x2001000300000000, 0, 32)    /* AMT */
+               && !fwd_safe_begins(a, 0x2001000401120000, 0, 48); /* AS112 */
+    }
+
+    return (a[0] & 0xe0) != 0x20;
 }
 
 

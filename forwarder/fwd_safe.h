@@ -41,6 +41,8 @@ typedef struct {
     size_t                nets_count;
     const char           *proxy;         /* URL; NULL: none, it is direct */
     const char           *proxy_login;   /* "user:password", or NULL */
+    unsigned              tls:1;         /* http is refused: nobody has
+                                            written it */
 } fwd_safe_t;
 
 

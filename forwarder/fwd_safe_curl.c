@@ -32,6 +32,7 @@ fwd_safe_attach(fwd_safe_guard_t *guard, const fwd_safe_t *safe, CURL *easy)
 
     (void) curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     (void) curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    (void) curl_easy_setopt(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
     (void) curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
     (void) curl_easy_setopt(easy, CURLOPT_NETRC, (long) CURL_NETRC_IGNORED);
     (void) curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
@@ -48,6 +49,8 @@ fwd_safe_attach(fwd_safe_guard_t *guard, const fwd_safe_t *safe, CURL *easy)
     if (safe->proxy != NULL) {
         (void) curl_easy_setopt(easy, CURLOPT_HTTPPROXYTUNNEL, 1L);
         (void) curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+        (void) curl_easy_setopt(easy, CURLOPT_PROXY_SSLVERSION,
+                                (long) CURL_SSLVERSION_TLSv1_2);
     }
 
     if (safe->proxy_login != NULL) {
@@ -81,6 +84,8 @@ fwd_safe_open(void *data, curlsocktype purpose, struct curl_sockaddr *address)
             return CURL_SOCKET_BAD;
         }
     }
+
+    guard->refused = NULL;               /* another address of the name was */
 
     return socket(address->family, address->socktype | SOCK_CLOEXEC,
                   address->protocol);

@@ -262,7 +262,10 @@ fwd_safe_url(const fwd_safe_t *safe, const char *text)
     {
         len = strlen(host);
 
-        if (curl_url_get(url, CURLUPART_USER, &user, 0) == CURLUE_OK) {
+        if (safe->tls && strcmp(scheme, "http") == 0) {
+            why = "http, where https is expected";
+
+        } else if (curl_url_get(url, CURLUPART_USER, &user, 0) == CURLUE_OK) {
             why = "a login in the URL";
 
         } else if (host[0] == '[' && host[len - 1] == ']') {

@@ -133,9 +133,9 @@ typedef enum {
      * it.
      * keys: token, lock; args: generation that is of no use, who asks, ms for
      * which the lock is held.
-     * Answers { "token", generation, sealed } if there is a later one;
-     * { "lock", generation, sealed or "" } if we may get one; else { "wait",
-     * ms until the lock ends }.
+     * Answers { "token", generation, sealed, now } if there is a later one;
+     * { "lock", generation, sealed or "", now } if we may get one; else
+     * { "wait", ms until the lock ends }.  now is Unix ms of Redis.
      */
     FWD_SCRIPT_TOKEN,
 

@@ -27,6 +27,8 @@ typedef struct {
 } fwd_secret_raw_t;
 
 
+static int fwd_secret_same(const fwd_source_t *one,
+    const fwd_source_t *other);
 static uint64_t fwd_secret_hash(uint64_t hash, const struct stat *st);
 
 
@@ -116,7 +118,7 @@ fwd_secret_mixing(fwd_yaml_t *y)
         for (other = one->next; other != NULL; other = other->next) {
 
             if (other->environment != NULL
-                && strcmp(one->reference, other->reference) == 0
+                && fwd_secret_same(one, other)
                 && strcmp(one->environment, other->environment) != 0)
             {
                 fwd_report(y->report, y->file, one->line,
@@ -129,6 +131,18 @@ fwd_secret_mixing(fwd_yaml_t *y)
             }
         }
     }
+}
+
+
+/* A file may have several names. */
+
+static int
+fwd_secret_same(const fwd_source_t *one, const fwd_source_t *other)
+{
+    return strcmp(one->reference, other->reference) == 0
+           || (one->seen.st_ino != 0
+               && one->seen.st_ino == other->seen.st_ino
+               && one->seen.st_dev == other->seen.st_dev);
 }
 
 

@@ -17,7 +17,6 @@
 #include <unistd.h>
 
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -64,7 +63,6 @@ fwd_supervisor_run(const char *file)
         s.fail_at = strdup(s.fail_at);   /* children wipe the environment */
     }
 
-    fwd_secret_hide_environment();
     fwd_keeper_init(&s.keeper);
 
     (void) umask(077);
@@ -90,17 +88,11 @@ fwd_supervisor_run(const char *file)
 }
 
 
-/* A core dump, or a debugger of the same user, would show secrets. */
+/* A debugger of the same user would show secrets; dumps are off already. */
 
 static void
 fwd_supervisor_protect(const fwd_supervisor_t *s)
 {
-    struct rlimit  none;
-
-    none.rlim_cur = 0;
-    none.rlim_max = 0;
-    (void) setrlimit(RLIMIT_CORE, &none);
-
 #if !defined(__SANITIZE_ADDRESS__)
 
     if (s->fail_at == NULL) {
@@ -274,8 +266,10 @@ fwd_supervisor_take_signals(fwd_supervisor_t *s)
     {
         /* a person who asks for it wants all of it read anew */
 
-        if (s->reload_again) {
-            fwd_keeper_forget(&s->keeper);
+        if (s->set != NULL
+            && (s->reload_again || s->keeper.known == NULL))
+        {
+            fwd_keeper_recall(&s->keeper, &s->set->conf, !s->reload_again);
         }
 
         s->reload_again = 0;

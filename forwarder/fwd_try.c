@@ -460,6 +460,8 @@ fwd_try_build(fwd_try_call_t *out, const fwd_dest_conf_t *conf,
 
     if (rc == FWD_OK) {
         memset(&dress, 0, sizeof(dress));
+        dress.endpoint = call->endpoint;
+        dress.method = rq.method;
         dress.url = &rq.url;
         dress.headers = &rq.headers;
         dress.body = rq.body;

@@ -39,6 +39,8 @@ static const char *fwd_vault_secret(fwd_yaml_t *y, const char *key,
 static void fwd_vault_wanted(fwd_yaml_t *y, fwd_vault_conf_t *vault);
 static void fwd_vault_wanted_path(fwd_yaml_t *y, fwd_vault_conf_t *vault,
     const char *reference);
+static int fwd_vault_is_ours(const fwd_vault_conf_t *vault,
+    const json_t *root);
 static fwd_rc_t fwd_vault_learn(fwd_vault_conf_t *vault, const char *text,
     fwd_pool_t *pool);
 static void fwd_vault_fetch(fwd_vault_conf_t *vault, fwd_pool_t *pool);
@@ -52,7 +54,7 @@ static const char *const  fwd_vault_versions[] = { "1", "2", NULL };
 static const fwd_field_t  fwd_vault_fields[] = {
     { .name = "address", .kind = FWD_FIELD_STRING, .required = 1,
       .offset = offsetof(fwd_vault_raw_t, conf.address),
-      .valid = fwd_vault_address_valid,
+      .valid = fwd_vault_address_valid, .min = "1", .max = "1024",
       .allowed = "an http:// or https:// URL with a host" },
     { .name = "token", .kind = FWD_FIELD_STRING,
       .offset = offsetof(fwd_vault_raw_t, token) },
@@ -366,7 +368,7 @@ fwd_vault_learn(fwd_vault_conf_t *vault, const char *text, fwd_pool_t *pool)
     token = json_string_value(json_object_get(root, "token"));
     error = json_string_value(json_object_get(root, "error"));
 
-    if (token != NULL) {
+    if (token != NULL && fwd_vault_is_ours(vault, root)) {
         vault->token = fwd_pool_string(pool, token, strlen(token));
     }
 
@@ -377,6 +379,22 @@ fwd_vault_learn(fwd_vault_conf_t *vault, const char *text, fwd_pool_t *pool)
     fwd_vault_parsed(root);
 
     return missing ? FWD_NONE : FWD_OK;
+}
+
+
+/* A token is for the server and the role that it was got with. */
+
+static int
+fwd_vault_is_ours(const fwd_vault_conf_t *vault, const json_t *root)
+{
+    const char  *role, *address;
+
+    role = json_string_value(json_object_get(root, "role"));
+    address = json_string_value(json_object_get(root, "address"));
+
+    return role != NULL && vault->role_id != NULL
+           && strcmp(role, vault->role_id) == 0
+           && address != NULL && strcmp(address, vault->address) == 0;
 }
 
 

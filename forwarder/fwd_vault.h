@@ -56,7 +56,8 @@ fwd_rc_t fwd_vault_value(const char **value, const char *reference,
 /*
  * Reads the section and all secrets that the file names, by a process that is
  * waited for; known, if not NULL, is what the keeper said last and saves
- * that, if it has all of them.  Sets y->secrets->vault.
+ * that, if it has all of them.  Sets y->secrets->vault.  Without values,
+ * known saves a login at least.
  */
 void fwd_vault_config(fwd_yaml_t *y, yaml_node_t *node,
     const char *known);
@@ -64,8 +65,10 @@ void fwd_vault_config(fwd_yaml_t *y, yaml_node_t *node,
 /*
  * In the process that reads (keep 0) or keeps (1): writes messages to a
  * descriptor.  A message is a length of 8 hex digits, "\n", and JSON:
- *     { "token": TEXT, "values": { PATH: { FIELD: VALUE } },
- *       "leases": { PATH: ID }, "error": TEXT }
+ *     { "token": TEXT, "role": TEXT, "address": TEXT,
+ *       "values": { PATH: { FIELD: VALUE } }, "leases": { PATH: ID },
+ *       "error": TEXT }
+ * The token is one of AppRole, to be used with that role and address only.
  * Returns when it has read, or when nobody listens any more.
  */
 void fwd_vault_serve(const fwd_vault_conf_t *vault, int fd, int keep,

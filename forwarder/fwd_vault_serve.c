@@ -28,52 +28,23 @@
 
 #define FWD_VAULT_AGAIN_MS   1000        /* after a failure, then doubled */
 #define FWD_VAULT_AGAIN_MAX  30000
-#define FWD_VAULT_ANSWER_MAX  (1024 * 1024)
-#define FWD_VAULT_HEADERS_MAX  8192
-
-
-typedef struct {
-    json_t               *fields;        /* as last told; NULL: none */
-    char                 *lease;         /* id, or NULL */
-    uint64_t              lease_ms;      /* monotonic, when to renew */
-} fwd_vault_entry_t;
-
-
-typedef struct {
-    const fwd_vault_conf_t  *conf;
-    fwd_log_t            *log;
-    int                   fd;
-    CURL                 *easy;
-    char                  token[FWD_SECRET_SIZE_MAX];
-    uint64_t              token_ms;      /* monotonic, when to renew; 0: it
-                                            need not be */
-    uint64_t              read_ms;       /* monotonic, next look */
-    uint64_t              again_ms;      /* wait after a failure */
-    fwd_vault_entry_t     entries[FWD_VAULT_PATHS_MAX];
-    fwd_buf_t             answer;
-    char                  error[256];    /* of the last failure */
-    unsigned              failing:1;
-} fwd_vault_t;
 
 
 static fwd_rc_t fwd_vault_login(fwd_vault_t *v);
+static fwd_rc_t fwd_vault_relogin(fwd_vault_t *v);
 static fwd_rc_t fwd_vault_token(fwd_vault_t *v, const json_t *auth);
 static fwd_rc_t fwd_vault_renew(fwd_vault_t *v);
 static fwd_rc_t fwd_vault_lookup(fwd_vault_t *v);
 static int fwd_vault_read_all(fwd_vault_t *v);
 static fwd_rc_t fwd_vault_read(fwd_vault_t *v, size_t n, int *changed);
-static void fwd_vault_lease(fwd_vault_t *v, fwd_vault_entry_t *e,
-    const json_t *root);
-static fwd_rc_t fwd_vault_renew_lease(fwd_vault_t *v, fwd_vault_entry_t *e);
+static void fwd_vault_lease(fwd_vault_entry_t *e, const json_t *root);
+static void fwd_vault_keep_lease(fwd_vault_t *v, size_t n, int *changed);
+static int fwd_vault_renew_lease(fwd_vault_t *v, fwd_vault_entry_t *e);
 static void fwd_vault_tell(fwd_vault_t *v);
 static void fwd_vault_write(fwd_vault_t *v, const char *data, size_t len);
 static void fwd_vault_round(fwd_vault_t *v);
 static int fwd_vault_sleep(fwd_vault_t *v);
 static void fwd_vault_failed(fwd_vault_t *v, const char *what);
-static int fwd_vault_call(fwd_vault_t *v, const char *method,
-    const char *path, const char *body, json_t **root);
-static size_t fwd_vault_on_body(char *data, size_t size, size_t n,
-    void *userdata);
 static void fwd_vault_wipe(void *p);
 static uint64_t fwd_vault_now(void);
 
@@ -148,7 +119,7 @@ static fwd_rc_t
 fwd_vault_login(fwd_vault_t *v)
 {
     int       status;
-    char     *body, path[256];
+    char     *body, path[256], old[FWD_SECRET_SIZE_MAX];
     json_t   *root, *login;
     fwd_rc_t  rc;
 
@@ -165,17 +136,27 @@ fwd_vault_login(fwd_vault_t *v)
         return FWD_ERROR;
     }
 
+    /* the one before is not shown, and is as good as it was if this fails */
+
+    memcpy(old, v->token, sizeof(old));
     v->token[0] = '\0';
     (void) snprintf(path, sizeof(path), "auth/%s/login", v->conf->approle);
     status = fwd_vault_call(v, "POST", path, body, &root);
     fwd_vault_wipe(body);
 
+    v->token_full_s = status == 200 ? 0 : v->token_full_s;
     rc = status == 200 ? fwd_vault_token(v, json_object_get(root, "auth"))
                        : FWD_ERROR;
     json_decref(root);
 
     if (rc != FWD_OK) {
+        memcpy(v->token, old, sizeof(old));
         fwd_vault_failed(v, "login");
+    }
+
+    OPENSSL_cleanse(old, sizeof(old));
+
+    if (rc != FWD_OK) {
         return rc;
     }
 
@@ -203,6 +184,7 @@ fwd_vault_token(fwd_vault_t *v, const json_t *auth)
     }
 
     memmove(v->token, token, strlen(token) + 1);
+    v->token_full_s = ttl > v->token_full_s ? ttl : v->token_full_s;
     v->token_ms = ttl > 0 ? fwd_vault_now() + (uint64_t) ttl * 1000 * 2 / 3
                           : 0;
 
@@ -210,35 +192,76 @@ fwd_vault_token(fwd_vault_t *v, const json_t *auth)
 }
 
 
+/*
+ * A read was forbidden.  Only a token that is of no use is worth a login: a
+ * policy that lacks the path would cost one with each look.
+ */
+
+static fwd_rc_t
+fwd_vault_relogin(fwd_vault_t *v)
+{
+    int      status;
+    char     error[sizeof(v->error)];
+    json_t  *root;
+
+    if (v->conf->role_id == NULL) {
+        return FWD_ERROR;
+    }
+
+    (void) strcpy(error, v->error);
+    status = 403;
+    root = NULL;
+
+    if (v->token[0] != '\0') {
+        status = fwd_vault_call(v, "GET", "auth/token/lookup-self", NULL,
+                                &root);
+    }
+
+    json_decref(root);
+
+    if (status == 200) {
+        (void) strcpy(v->error, error);
+    }
+
+    return status == 403 ? fwd_vault_login(v) : FWD_ERROR;
+}
+
+
 static fwd_rc_t
 fwd_vault_renew(fwd_vault_t *v)
 {
-    int       status;
-    json_t   *root;
-    fwd_rc_t  rc;
+    int          ends, status;
+    json_t      *root, *auth;
+    fwd_rc_t     rc;
+    json_int_t   ttl;
 
     status = fwd_vault_call(v, "POST", "auth/token/renew-self", "{}", &root);
+    auth = json_object_get(root, "auth");
+    ttl = json_integer_value(json_object_get(auth, "lease_duration"));
 
-    rc = status == 200 ? fwd_vault_token(v, json_object_get(root, "auth"))
-                       : FWD_ERROR;
+    rc = status == 200 ? fwd_vault_token(v, auth) : FWD_ERROR;
     json_decref(root);
 
-    if (rc == FWD_OK) {
+    /* close to its longest life it is renewed for a shorter and shorter time */
+
+    ends = rc == FWD_OK && ttl < v->token_full_s / 2;
+
+    if (rc == FWD_OK && (!ends || v->conf->role_id == NULL)) {
         fwd_log(v->log, FWD_LOG_INFO, "vault renewed our token");
         return FWD_OK;
     }
 
-    if (status >= 400 && status < 500 && v->conf->role_id != NULL) {
-        rc = fwd_vault_login(v);
-
-        if (rc == FWD_OK) {
+    if ((ends || (status >= 400 && status < 500))
+        && v->conf->role_id != NULL)
+    {
+        if (fwd_vault_login(v) == FWD_OK) {
             fwd_vault_tell(v);           /* it outlives this process */
+            return FWD_OK;
         }
 
-        return rc;
+    } else {
+        fwd_vault_failed(v, "renewal of the token");
     }
-
-    fwd_vault_failed(v, "renewal of the token");
 
     /* a token that may not be renewed is not asked for again in a hurry */
 
@@ -264,6 +287,8 @@ fwd_vault_lookup(fwd_vault_t *v)
     if (status == 200) {
         data = json_object_get(root, "data");
         ttl = json_integer_value(json_object_get(data, "ttl"));
+        v->token_full_s = json_integer_value(json_object_get(data,
+                                                            "creation_ttl"));
 
         if (ttl > 0
             && (json_is_true(json_object_get(data, "renewable"))
@@ -338,9 +363,11 @@ fwd_vault_read(fwd_vault_t *v, size_t n, int *changed)
 
         /* the token has ended, or was taken back */
 
-        if (status != 403 || tries != 0 || fwd_vault_login(v) != FWD_OK) {
+        if (status != 403 || tries != 0 || fwd_vault_relogin(v) != FWD_OK) {
             break;
         }
+
+        *changed = 1;                    /* the new one outlives us */
     }
 
     fields = json_object_get(root, "data");
@@ -360,7 +387,8 @@ fwd_vault_read(fwd_vault_t *v, size_t n, int *changed)
         *changed = 1;
     }
 
-    fwd_vault_lease(v, e, root);
+    e->lease_full_s = 0;
+    fwd_vault_lease(e, root);
     json_decref(root);
 
     return FWD_OK;
@@ -368,12 +396,10 @@ fwd_vault_read(fwd_vault_t *v, size_t n, int *changed)
 
 
 static void
-fwd_vault_lease(fwd_vault_t *v, fwd_vault_entry_t *e, const json_t *root)
+fwd_vault_lease(fwd_vault_entry_t *e, const json_t *root)
 {
     json_int_t   seconds;
     const char  *id;
-
-    (void) v;
 
     free(e->lease);
     e->lease = NULL;
@@ -386,36 +412,73 @@ fwd_vault_lease(fwd_vault_t *v, fwd_vault_entry_t *e, const json_t *root)
     }
 
     e->lease = strdup(id);
+    e->lease_full_s = seconds > e->lease_full_s ? seconds : e->lease_full_s;
     e->lease_ms = fwd_vault_now() + (uint64_t) seconds * 1000 * 2 / 3;
 }
 
 
-static fwd_rc_t
+/*
+ * Renews it; a lease that Vault does not know, or does not make much longer any
+ * more, is replaced by a new one while the old one is still good.  Without an
+ * answer it stays: it may be renewed later.
+ */
+
+static void
+fwd_vault_keep_lease(fwd_vault_t *v, size_t n, int *changed)
+{
+    int                 status;
+    fwd_vault_entry_t  *e;
+
+    e = &v->entries[n];
+    status = fwd_vault_renew_lease(v, e);
+
+    if (status == 200 && e->lease != NULL
+        && (uint64_t) e->lease_full_s * 1000 / 3
+           <= e->lease_ms - fwd_vault_now())
+    {
+        fwd_log(v->log, FWD_LOG_INFO, "vault renewed a lease");
+        return;
+    }
+
+    if ((status != 0 && status < 500)
+        && fwd_vault_read(v, n, changed) == FWD_OK)
+    {
+        fwd_log(v->log, FWD_LOG_INFO, "vault gave a new lease");
+        return;
+    }
+
+    fwd_vault_failed(v, v->conf->paths.list[n]);
+    e->lease_ms = fwd_vault_now() + v->again_ms;
+}
+
+
+/* The status. */
+
+static int
 fwd_vault_renew_lease(fwd_vault_t *v, fwd_vault_entry_t *e)
 {
-    int       status;
-    char     *body;
-    json_t   *root, *lease;
+    int      status;
+    char    *body;
+    json_t  *root, *lease;
 
     lease = json_pack("{s:s}", "lease_id", e->lease);
     body = json_dumps(lease, JSON_COMPACT);
     json_decref(lease);
 
     if (body == NULL) {
-        return FWD_ERROR;
+        return 0;
     }
 
     status = fwd_vault_call(v, "PUT", "sys/leases/renew", body, &root);
     fwd_vault_wipe(body);
 
     if (status == 200) {
-        fwd_vault_lease(v, e, root);
-        fwd_log(v->log, FWD_LOG_INFO, "vault renewed a lease");
+        fwd_vault_lease(e, root);
     }
 
     json_decref(root);
 
-    return status == 200 ? FWD_OK : FWD_ERROR;
+    return status;
 }
 
 
@@ -442,7 +505,14 @@ fwd_vault_tell(fwd_vault_t *v)
         }
     }
 
-    (void) json_object_set_new(root, "token", json_string(v->token));
+    if (v->conf->role_id != NULL) {
+        (void) json_object_set_new(root, "token", json_string(v->token));
+        (void) json_object_set_new(root, "role",
+                                   json_string(v->conf->role_id));
+        (void) json_object_set_new(root, "address",
+                                   json_string(v->conf->address));
+    }
+
     (void) json_object_set_new(root, "values", values);
     (void) json_object_set_new(root, "leases", leases);
 
@@ -505,12 +575,8 @@ fwd_vault_round(fwd_vault_t *v)
     for (i = 0; i < v->conf->paths.count; i++) {
         e = &v->entries[i];
 
-        if (e->lease != NULL && now >= e->lease_ms
-            && fwd_vault_renew_lease(v, e) != FWD_OK)
-        {
-            free(e->lease);
-            e->lease = NULL;
-            (void) fwd_vault_read(v, i, &changed);
+        if (e->lease != NULL && now >= e->lease_ms) {
+            fwd_vault_keep_lease(v, i, &changed);
         }
     }
 
@@ -587,107 +653,6 @@ fwd_vault_failed(fwd_vault_t *v, const char *what)
         fwd_log(v->log, FWD_LOG_WARN, "vault failed, what it gave stays",
                 fwd_kv_text("what", what), fwd_kv_text("reason", v->error));
     }
-}
-
-
-/* ---- one request ---- */
-
-/* The status, 0 without an answer; *root is NULL if that is no JSON. */
-
-static int
-fwd_vault_call(fwd_vault_t *v, const char *method, const char *path,
-    const char *body, json_t **root)
-{
-    int                 slash;
-    long                status;
-    char                url[2048], text[FWD_VAULT_HEADERS_MAX + 64];
-    CURLcode            code;
-    struct curl_slist  *list;
-
-    *root = NULL;
-    status = 0;
-    slash = v->conf->address[strlen(v->conf->address) - 1] == '/';
-
-    (void) snprintf(url, sizeof(url), "%s%sv1/%s", v->conf->address,
-                    slash ? "" : "/", path);
-
-    list = curl_slist_append(NULL, "X-Vault-Request: true");
-
-    if (v->token[0] != '\0') {
-        (void) snprintf(text, sizeof(text), "X-Vault-Token: %.*s",
-                        FWD_VAULT_HEADERS_MAX, v->token);
-        list = curl_slist_append(list, text);
-        OPENSSL_cleanse(text, sizeof(text));
-    }
-
-    if (v->conf->namespace != NULL) {
-        (void) snprintf(text, sizeof(text), "X-Vault-Namespace: %s",
-                        v->conf->namespace);
-        list = curl_slist_append(list, text);
-    }
-
-    fwd_buf_reset(&v->answer);
-
-    curl_easy_reset(v->easy);
-    (void) curl_easy_setopt(v->easy, CURLOPT_URL, url);
-    (void) curl_easy_setopt(v->easy, CURLOPT_CUSTOMREQUEST, method);
-    (void) curl_easy_setopt(v->easy, CURLOPT_HTTPHEADER, list);
-    (void) curl_easy_setopt(v->easy, CURLOPT_NOSIGNAL, 1L);
-    (void) curl_easy_setopt(v->easy, CURLOPT_PROXY, "");
-    (void) curl_easy_setopt(v->easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    (void) curl_easy_setopt(v->easy, CURLOPT_FOLLOWLOCATION, 0L);
-    (void) curl_easy_setopt(v->easy, CURLOPT_SSLVERSION,
-                            (long) CURL_SSLVERSION_TLSv1_2);
-    (void) curl_easy_setopt(v->easy, CURLOPT_USERAGENT,
-                            "martech-forwarder/" MARTECH_VERSION);
-    (void) curl_easy_setopt(v->easy, CURLOPT_TIMEOUT_MS,
-                            (long) v->conf->timeout_ms);
-    (void) curl_easy_setopt(v->easy, CURLOPT_WRITEFUNCTION,
-                            fwd_vault_on_body);
-    (void) curl_easy_setopt(v->easy, CURLOPT_WRITEDATA, v);
-
-    if (v->conf->ca != NULL) {
-        (void) curl_easy_setopt(v->easy, CURLOPT_CAINFO, v->conf->ca);
-        (void) curl_easy_setopt(v->easy, CURLOPT_CAPATH, NULL);
-    }
-
-    if (body != NULL) {
-        (void) curl_easy_setopt(v->easy, CURLOPT_POSTFIELDS, body);
-    }
-
-    code = curl_easy_perform(v->easy);
-    curl_slist_free_all(list);
-
-    if (code != CURLE_OK) {
-        (void) snprintf(v->error, sizeof(v->error), "%s",
-                        curl_easy_strerror(code));
-        return 0;
-    }
-
-    (void) curl_easy_getinfo(v->easy, CURLINFO_RESPONSE_CODE, &status);
-
-    if (!v->answer.failed && v->answer.len != 0) {
-        *root = json_loadb((const char *) v->answer.data, v->answer.len, 0,
-                           NULL);
-        OPENSSL_cleanse(v->answer.data, v->answer.len);
-    }
-
-    if (status != 200) {
-        (void) snprintf(v->error, sizeof(v->error), "status %ld", status);
-    }
-
-    return (int) status;
-}
-
-
-static size_t
-fwd_vault_on_body(char *data, size_t size, size_t n, void *userdata)
-{
-    fwd_vault_t  *v = userdata;
-
-    fwd_buf_add(&v->answer, data, size * n);
-
-    return v->answer.failed ? 0 : size * n;
 }
 
 

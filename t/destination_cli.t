@@ -85,6 +85,7 @@ END
 my $cli = Martech::Command->new($t, <<"END", env => { SECRET => $secret });
 redis: { address: "127.0.0.1:1" }
 destinations_path: $dests
+allow_private: [127.0.0.1]
 destinations:
   shop:
     use: acme
@@ -307,6 +308,58 @@ unlike($r->{out} . $r->{err}, $masked, 'nor is it in the answer');
 
 my $before = scalar @{[$receiver->requests()]};
 
+# a command for people goes nowhere else than the forwarder
+
+put("$dests/acme/destination.yaml",
+    text_of("$dests/acme/destination.yaml") . <<'END');
+  groups:
+    url: "{url}/groups"
+    auth: none
+  elsewhere:
+    url: "http://{group.host|raw}/x"
+    auth: { kind: header, name: X-Key, value: "{token}" }
+END
+change("$dests/acme/map.jq", 'elif .event.event == "Form"',
+       'elif .event.event == "Order Placed" then { "@endpoint": "groups", '
+       . 'g: 1 } elif .event.event == "Order Lost" then { "@endpoint": '
+       . '"elsewhere", "@group": { host: .event.properties.host } } '
+       . 'elif .event.event == "Form"');
+
+for my $host ('127.0.0.2:' . $receiver->port(), '169.254.169.254',
+              'a@127.0.0.1:' . $receiver->port(), 'evil.example')
+{
+    $r = $cli->run('send', 'shop', '--live', '--event',
+                   event(event => 'Order Lost',
+                         properties => { host => $host }));
+    is($r->{status}, 1, "$host: is not sent to");
+    like($r->{err}, qr/not sent: the host of the URL is refused/, 'is said');
+}
+
+is(scalar @{[$receiver->requests()]}, $before, 'indeed');
+
+# ---- "auth" of an endpoint ----
+
+$receiver->answer(always => { status => 200 });
+$r = $cli->run('send', 'shop', '--live', '--event',
+               event(event => 'Order Placed'));
+is($r->{status}, 0, 'an endpoint without credentials')
+    or diag($r->{out}, $r->{err});
+@got = $receiver->requests();
+is($got[-1]{path}, '/api/groups', 'is sent to');
+is($got[-1]{headers}{authorization}, undef, 'and shows none');
+
+my $own = $receiver->url() =~ m{//([^/]+)} ? $1 : '';
+
+$r = $cli->run('send', 'shop', '--live', '--event',
+               event(event => 'Order Lost', properties => { host => $own }));
+@got = $receiver->requests();
+is($got[-1]{headers}{'x-key'}, $secret, 'another one has its own')
+    or diag($r->{out}, $r->{err});
+is($got[-1]{headers}{authorization}, undef, 'instead of the destination\'s');
+unlike($r->{out} . $r->{err}, $masked, 'no secret');
+
+$before = scalar @got;
+
 $r = $cli->run('send', 'shop', '--live', '--event',
                event(context => $denied));
 is($r->{status}, 1, 'denied is not sent');
@@ -342,5 +395,47 @@ put($t->dir() . '/bad.json', "{\n\"type\": ,\n}\n");
 $r = $cli->run('explain', 'shop', '--event', $t->dir() . '/bad.json');
 is($r->{status}, 1, 'no JSON');
 like($r->{err}, qr/bad\.json:2: /, 'with its line');
+
+# ---- where a token leads ----
+
+mkdir "$dests/tokened";
+put("$dests/tokened/destination.yaml", <<'END');
+name: tokened
+kind: http
+settings:
+  secret: { secret: true, required: true }
+hosts: ["*.vendor.example"]
+auth: { kind: oauth2, grant: client_credentials, client_id: us,
+        client_secret: "{secret}", token_url: "https://login.vendor.example/" }
+request:
+  url: "{auth.instance_url|raw}/events"
+END
+
+my $tokens = Martech::Command->new($t, <<"END",
+redis: { address: "127.0.0.1:1" }
+destinations_path: $dests
+credentials_key: env:SEAL
+destinations:
+  crm: { use: tokened, settings: { secret: "env:SECRET" } }
+END
+    env => { SECRET => $secret, SEAL => '0123456789abcdef' x 4 });
+
+for my $case (
+    [ 'http://eu.vendor.example', 'http, where https is expected' ],
+    [ 'https://vendor.example.evil.example', 'not an allowed host' ],
+    [ 'https://eu.vendor.example@evil.example', 'a login in the URL' ],
+    [ 'file:///etc', 'no http:// or https:// URL' ],
+    [ 'https://169.254.169.254', 'metadata' ])
+{
+    my ($url, $why) = @$case;
+    my $token = put($t->dir() . '/token.json', to_json({
+        access_token => 'token-secret', instance_url => $url }));
+
+    $r = $tokens->run('send', 'crm', '--live', '--event', event(),
+                      '--token', $token);
+    is($r->{status}, 1, "a token leads to $url: not sent");
+    like($r->{err}, qr/refused: \Q$why\E/, "for it is $why");
+    unlike($r->{out} . $r->{err}, qr/token-secret/, 'without the token');
+}
 
 $t->done();

@@ -172,13 +172,18 @@ ok(becomes(sub { !missing([@first, @second], came('/moving')) }, 60),
 
 # ---- a redirect ----
 
-$receiver->answer(always => { status => 302, headers => [
-    Location => "http://127.0.0.2:$port/elsewhere" ] });
+my $turns = 0;
 
-my @turned = add_events($redis, 1, prefix => 'turned');
+for my $to ("http://127.0.0.2:$port/elsewhere", 'file:///etc/passwd',
+            "//127.0.0.2:$port/elsewhere")
+{
+    $receiver->answer(always => { status => 302 + 5 * ($turns % 2),
+                                  headers => [ Location => $to ] });
+    add_events($redis, 1, prefix => 'turned' . ++$turns);
+    ok(becomes(sub { (ledger($redis)->{'dead:turned'} // 0) >= $turns }, 20),
+       "a redirect to $to is a refusal");
+}
 
-ok(becomes(sub { (ledger($redis)->{'dead:turned'} // 0) >= 1 }, 20),
-   'a redirect is a refusal');
 is(canaries(), 0, 'and nobody goes there');
 is(scalar(came('/elsewhere')), 0, 'nor to its path');
 $receiver->answer(always => { status => 200 });
@@ -189,6 +194,12 @@ for my $case ([ '127.0.0.2/', 'loopback' ], [ '2130706434/', 'loopback' ],
               [ '0x7f.2/', 'loopback' ], [ '10.1.2.3/', 'private' ],
               [ '[::1]/', 'loopback' ], [ '[fd00::1]/', 'private' ],
               [ '[::ffff:10.0.0.1]/', 'private' ],
+              [ '127.0.0.2./', 'loopback' ], [ '0177.0.0.2/', 'loopback' ],
+              [ '[64:ff9b::a9fe:a9fe]/', 'metadata' ],
+              [ '[fe80::1]/', 'link-local' ],
+              [ '[::ffff:a9fe:a9fe]/', 'metadata' ],
+              [ '[2002:7f00:2::]/', 'loopback' ],
+              [ '1.2.3.4.5/', 'no address' ],
               [ '169.254.169.254/latest/', 'metadata' ],
               [ 'user:word@steady.example/', 'a login in the URL' ])
 {

@@ -16,6 +16,8 @@
 
 /* forwarder */
 #include "fwd_auth.h"
+#include "fwd_endpoint.h"
+#include "fwd_grant.h"
 #include "fwd_jwt.h"
 #include "fwd_seal.h"
 #include "fwd_sign.h"
@@ -131,6 +133,7 @@ test_refused(void **state)
 {
     scene_t     s;
     fwd_pair_t  line[] = { { "token", "T\r\nX: y" } };
+    fwd_pair_t  control[] = { { "token", "T\x01" } };
     fwd_pair_t  unknown[] = { { "tokens", "T" } };
     fwd_pair_t  grant[] = { { "grant", "password" },
                             { "token_url", "https://a.example/" } };
@@ -141,6 +144,8 @@ test_refused(void **state)
     (void) state;
 
     assert_int_equal(scene(&s, "bearer", line, 1), FWD_ERROR);
+    scene_end(&s);
+    assert_int_equal(scene(&s, "bearer", control, 1), FWD_ERROR);
     scene_end(&s);
     assert_int_equal(scene(&s, "bearer", unknown, 1), FWD_ERROR);
     assert_non_null(strstr(s.err.text, "tokens"));
@@ -235,6 +240,151 @@ test_given(void **state)
     assert_string_equal(fwd_auth_captured(s.auth, "instance_url"),
                         "https://i.example");
     assert_null(fwd_auth_captured(s.auth, "access_token"));
+    scene_end(&s);
+}
+
+
+/* A token becomes a header: nothing else may stand in it. */
+
+static void
+test_given_bad(void **state)
+{
+    size_t      i;
+    scene_t     s;
+    fwd_pair_t  grant[] = { { "grant", "client_credentials" },
+                            { "token_url", "https://a.example/" },
+                            { "client_id", "i" }, { "client_secret", "s" } };
+
+    static const char *const  cases[] = {
+        "", "null", "[]", "\"T\"", "{\"access_token\":1}",
+        "{\"access_token\":\"\"}", "{\"access_token\":\"T\\r\\nX: y\"}",
+        "{\"access_token\":\"T T\"}", "{\"access_token\":\"T\\u0001\"}",
+        "{\"access_token\":\"T\\u0000\"}", "{\"access_token\":\"\\u00e9\"}",
+        "{\"access_token\":\"T\"", "{\"access_token\":[\"T\"]}"
+    };
+
+    (void) state;
+
+    assert_int_equal(scene(&s, "oauth2", grant, 4), FWD_OK);
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (fwd_auth_given(s.auth, cases[i], &s.err) != FWD_ERROR) {
+            fail_msg("%s", cases[i]);
+        }
+
+        assert_int_equal(fwd_auth_attach(s.auth, &s.call, &s.err), FWD_AGAIN);
+    }
+
+    scene_end(&s);
+}
+
+
+static void
+test_life(void **state)
+{
+    size_t     i;
+    json_t    *ends;
+    uint64_t   early, spare;
+
+    static const struct {
+        const char  *json;
+        uint64_t     life_ms;
+    } rows[] = {
+        { "5", 5000 }, { "\"3600\"", 3600000 }, { "1.5", 1500 },
+        { "0", 7 }, { "-1", 7 }, { "\"-5\"", 7 }, { "null", 7 },
+        { "\"soon\"", 7 }, { "\"nan\"", 7 }, { "\"inf\"", 7 },
+        { "1e300", 7 }, { "9223372036854775807", 7 },
+        { "\"18446744073709551616\"", 7 }, { "[]", 7 }, { "true", 7 }
+    };
+
+    (void) state;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        ends = json_loads(rows[i].json, JSON_DECODE_ANY, NULL);
+        assert_non_null(ends);
+
+        if (fwd_grant_life(ends, 7) != rows[i].life_ms) {
+            fail_msg("%s", rows[i].json);
+        }
+
+        json_decref(ends);
+    }
+
+    assert_int_equal(fwd_grant_life(NULL, 7), 7);
+
+    /* a long one is refreshed in time, and used until then and longer */
+
+    fwd_grant_margins(2 * 3600 * 1000, 60000, &early, &spare);
+    assert_int_equal(early, 60000);
+    assert_int_equal(spare, 5000);
+    fwd_grant_margins(5000, 60000, &early, &spare);
+    assert_int_equal(early, 1250);
+    assert_int_equal(spare, 250);
+    fwd_grant_margins(3600 * 1000, 0, &early, &spare);
+    assert_int_equal(early, 5000);
+    fwd_grant_margins(0, 60000, &early, &spare);
+    assert_int_equal(early, 0);
+}
+
+
+/* "auth" of an endpoint instead of that of the destination. */
+
+static void
+test_own(void **state)
+{
+    scene_t           s;
+    fwd_pair_t        bearer[] = { { "token", "T" } };
+    fwd_pair_t        header[] = { { "name", "X-Key" }, { "value", "V" } };
+    fwd_desc_http_t   list[3];
+    fwd_endpoint_t    endpoint;
+    fwd_desc_auth_t   none, other;
+
+    (void) state;
+
+    assert_int_equal(scene(&s, "bearer", bearer, 1), FWD_OK);
+    fwd_auth_destroy(s.auth);
+
+    memset(list, 0, sizeof(list));
+    memset(&none, 0, sizeof(none));
+    memset(&other, 0, sizeof(other));
+    memset(&endpoint, 0, sizeof(endpoint));
+    none.kind = "none";
+    other.kind = "header";
+    other.members = header;
+    other.members_count = 2;
+    list[1].auth = &none;
+    list[2].auth = &other;
+    s.desc.endpoints = list;
+    s.desc.endpoints_count = 3;
+
+    assert_int_equal(fwd_auth_create(&s.auth, NULL, &s.dest, &s.err), FWD_OK);
+    s.call.endpoint = &endpoint;
+
+    assert_int_equal(fwd_auth_attach(s.auth, &s.call, &s.err), FWD_OK);
+    assert_string_equal(fwd_buf_string(&s.headers),
+                        "Authorization: Bearer T\n");
+
+    fwd_auth_wipe(&s.headers);
+    endpoint.index = 1;
+    assert_int_equal(fwd_auth_attach(s.auth, &s.call, &s.err), FWD_OK);
+    assert_int_equal(s.headers.len, 0);
+
+    endpoint.index = 2;
+    assert_int_equal(fwd_auth_attach(s.auth, &s.call, &s.err), FWD_OK);
+    assert_string_equal(fwd_buf_string(&s.headers), "X-Key: V\n");
+    scene_end(&s);
+
+    /* one that lacks something is found when it is made */
+
+    assert_int_equal(scene(&s, "bearer", bearer, 1), FWD_OK);
+    fwd_auth_destroy(s.auth);
+    other.members_count = 1;
+    s.desc.endpoints = list;
+    s.desc.endpoints_count = 3;
+    assert_int_equal(fwd_auth_create(&s.auth, NULL, &s.dest, &s.err),
+                     FWD_ERROR);
+    assert_non_null(strstr(s.err.text, "auth.value"));
+    s.auth = NULL;
     scene_end(&s);
 }
 
@@ -339,6 +489,9 @@ main(void)
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_webhooks),
         cmocka_unit_test(test_given),
+        cmocka_unit_test(test_given_bad),
+        cmocka_unit_test(test_life),
+        cmocka_unit_test(test_own),
         cmocka_unit_test(test_seal),
         cmocka_unit_test(test_jwt)
     };

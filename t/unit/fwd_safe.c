@@ -16,6 +16,12 @@
 #include "fwd_safe.h"
 
 
+typedef struct {
+    const char           *address;
+    const char           *why;
+} case_t;
+
+
 static const char *
 judge(const fwd_safe_t *safe, const char *text)
 {
@@ -41,16 +47,29 @@ judge(const fwd_safe_t *safe, const char *text)
 
 
 static void
-test_refused(void **state)
+refuse(const case_t *cases, size_t count)
 {
     size_t       i;
     const char  *why;
     fwd_safe_t   safe;
 
-    static const struct {
-        const char           *address;
-        const char           *why;
-    } cases[] = {
+    memset(&safe, 0, sizeof(fwd_safe_t));
+
+    for (i = 0; i < count; i++) {
+        why = judge(&safe, cases[i].address);
+
+        if (why == NULL || strcmp(why, cases[i].why) != 0) {
+            fail_msg("%s: %s, expected %s", cases[i].address,
+                     why ? why : "allowed", cases[i].why);
+        }
+    }
+}
+
+
+static void
+test_refused(void **state)
+{
+    static const case_t  cases[] = {
         { "0.0.0.0", "unspecified" },
         { "0.1.2.3", "unspecified" },
         { "10.0.0.0", "private" },
@@ -83,8 +102,19 @@ test_refused(void **state)
         { "224.0.0.1", "multicast" },
         { "239.255.255.250", "multicast" },
         { "240.0.0.1", "reserved" },
-        { "255.255.255.255", "reserved" },
+        { "255.255.255.255", "reserved" }
+    };
 
+    (void) state;
+
+    refuse(cases, test_count(cases));
+}
+
+
+static void
+test_refused6(void **state)
+{
+    static const case_t  cases[] = {
         { "::", "unspecified" },
         { "::1", "loopback" },
         { "::2", "unspecified" },                /* ::0.0.0.2 */
@@ -106,6 +136,9 @@ test_refused(void **state)
         { "2001:0:a00:1::", "private" },         /* Teredo: its server */
         { "2001:0:4136:e378:8000:63bf:80ff:fffe", "loopback" },
         { "2001:0:4136:e378:8000:63bf:f5ff:fffe", "private" },
+        { "2001:1::1", "reserved" },
+        { "2001:5::1", "reserved" },
+        { "2001:1ff::1", "reserved" },
         { "2001:2::1", "benchmark" },
         { "2001:10::1", "reserved" },
         { "2001:2f::1", "reserved" },
@@ -123,6 +156,7 @@ test_refused(void **state)
         { "fd00:ec2::254", "metadata" },
         { "fd12:3456:789a::1", "private" },
         { "fe80::1", "link-local" },
+        { "fe80::a9fe:a9fe", "metadata" },
         { "febf::1", "link-local" },
         { "fec0::1", "private" },
         { "ff02::1", "multicast" },
@@ -131,16 +165,7 @@ test_refused(void **state)
 
     (void) state;
 
-    memset(&safe, 0, sizeof(fwd_safe_t));
-
-    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        why = judge(&safe, cases[i].address);
-
-        if (why == NULL || strcmp(why, cases[i].why) != 0) {
-            fail_msg("%s: %s, expected %s", cases[i].address,
-                     why ? why : "allowed", cases[i].why);
-        }
-    }
+    refuse(cases, test_count(cases));
 }
 
 
@@ -159,7 +184,7 @@ test_allowed(void **state)
         "2001:4860:4860::8888", "2001:0:4136:e378:8000:63bf:f7f7:f7f7",
         "2002:808:808::1", "64:ff9b::8.8.8.8", "::ffff:8.8.8.8",
         "::ffff:0:8.8.4.4", "::8.8.8.8", "2600::5efe:8.8.8.8",
-        "3ffe::1", "2001:3::1"
+        "3ffe::1", "2001:3::1", "2001:4:112::1", "2001:200::1"
     };
 
     (void) state;
@@ -201,6 +226,18 @@ test_own_networks(void **state)
     /* whatever was allowed */
     assert_string_equal(judge(&safe, "169.254.169.254"), "metadata");
     assert_string_equal(judge(&safe, "fd00:ec2::254"), "metadata");
+
+    /* nor in the clothes of another one */
+    assert_int_equal(fwd_safe_net(&nets[0], "64:ff9b::/96"), FWD_OK);
+    assert_int_equal(fwd_safe_net(&nets[1], "2001::/16"), FWD_OK);
+    assert_int_equal(fwd_safe_net(&nets[2], "2600::/16"), FWD_OK);
+    assert_null(judge(&safe, "64:ff9b::10.0.0.1"));
+    assert_string_equal(judge(&safe, "64:ff9b::169.254.169.254"), "metadata");
+    assert_string_equal(judge(&safe, "2001:0:4136:e378:8000:63bf:5601:5601"),
+                        "metadata");
+    assert_string_equal(judge(&safe, "2001:0:a9fe:a9fe::"), "metadata");
+    assert_string_equal(judge(&safe, "2600::5efe:169.254.169.254"),
+                        "metadata");
 
     memset(&local, 0, sizeof(local));
     local.sa_family = AF_UNIX;
@@ -272,7 +309,13 @@ test_urls_refused(void **state)
         "file:///etc/passwd", "gopher://api.example.com/", "api.example.com",
         "http:///", "http://", "", "http://api.example.com\r\n/",
         "http://[::1", "javascript:alert(1)", "dict://api.example.com:11211/",
-        "http://api.example.com:99999/",
+        "http://api.example.com:99999/", "http://:p@api.example.com/",
+        "http://@api.example.com/", "http://api.example.com../",
+        "http://api.example.com%2eevil.example/", "http://api.example.com%00/",
+        "http://[::ffff:169.254.169.254]/", "http://[fe80::a9fe:a9fe]/",
+        "http://127.0.0.1:0/", "http://api.example.com\x01/",
+        "http:api.example.com", "http:/\\/127.0.0.1/",
+        "http://127\xe3\x80\x82" "0.0.1/",
         "http://\xe2\x93\x9b\xe2\x93\x9eocalhost/"
     };
 
@@ -342,6 +385,28 @@ test_urls_allowed(void **state)
 }
 
 
+/* Where nobody has written http, nothing leads there. */
+
+static void
+test_tls(void **state)
+{
+    fwd_safe_t          safe;
+    static const char  *hosts[] = { "*.vendor.example" };
+
+    (void) state;
+
+    memset(&safe, 0, sizeof(fwd_safe_t));
+    safe.hosts.list = hosts;
+    safe.hosts.count = 1;
+
+    assert_null(fwd_safe_url(&safe, "http://a.vendor.example/"));
+    safe.tls = 1;
+    assert_null(fwd_safe_url(&safe, "https://a.vendor.example/"));
+    assert_non_null(fwd_safe_url(&safe, "http://a.vendor.example/"));
+    assert_non_null(fwd_safe_url(&safe, "HTTP://a.vendor.example/"));
+}
+
+
 static void
 test_patterns(void **state)
 {
@@ -371,11 +436,13 @@ main(void)
 {
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_refused6),
         cmocka_unit_test(test_allowed),
         cmocka_unit_test(test_own_networks),
         cmocka_unit_test(test_nets),
         cmocka_unit_test(test_urls_refused),
         cmocka_unit_test(test_urls_allowed),
+        cmocka_unit_test(test_tls),
         cmocka_unit_test(test_patterns)
     };
 

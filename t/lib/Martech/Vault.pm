@@ -15,18 +15,23 @@ package Martech::Vault;
 use strict;
 use warnings;
 
+use List::Util qw(max min);
 use Time::HiRes qw(time);
 
 use Martech::Http qw(from_json);
 use Martech::Service;
 
 
-# role; ttl, max_ttl of tokens; kv; namespace; root => a token that never ends
+# role; ttl, max_ttl of tokens; lease_ttl; lease_until => when leases end; kv;
+# namespace; root => a token that never ends; forbidden => a path that the
+# policy does not have
 sub new {
     my ($class, %arg) = @_;
     my %state = (
-        ttl => 4, max_ttl => 3600, tokens => {}, versions => {}, leases => {},
-        seen => { map { $_ => 0 } qw(logins renewed leased reads refused) },
+        ttl => 4, max_ttl => 3600, lease_ttl => 4, tokens => {},
+        versions => {}, leases => {},
+        seen => { map { $_ => 0 } qw(logins renewed leased reads
+                                     refused gaps) },
         number => 0, away => 0, %arg,
     );
 
@@ -43,6 +48,8 @@ sub stop { $_[0]{service}->stop() }
 sub put { $_[0]{service}->ask(put => $_[1], data => $_[2]) }
 sub revoke { $_[0]{service}->ask(revoke => 1) }
 sub away { $_[0]{service}->ask(away => $_[1]) }
+sub forbid { $_[0]{service}->ask(forbidden => $_[1]) }
+sub lease_until { $_[0]{service}->ask(lease_until => time() + $_[1]) }
 sub seen { $_[0]{service}->ask()->{seen} }
 
 
@@ -53,7 +60,8 @@ sub order {
 
     push @{ $s->{versions}{$order->{put}} }, $order->{data} if $order->{put};
     $s->{tokens} = {} if $order->{revoke};
-    $s->{away} = $order->{away} if exists $order->{away};
+    exists $order->{$_} and $s->{$_} = $order->{$_}
+        for qw(away forbidden lease_until);
 
     return { seen => $s->{seen} };
 }
@@ -156,6 +164,9 @@ sub kv {
         or return refuse($s, 404,
                          'Invalid path for a versioned K/V secrets engine');
 
+    return refuse($s, 403, 'permission denied')
+        if $path eq ($s->{forbidden} // '');
+
     my $versions = $s->{versions}{$path} or return refuse($s, 404);
 
     $s->{seen}{reads}++;
@@ -174,11 +185,15 @@ sub dynamic {
     my $number = ++$s->{number};
     my $id = "$path/lease-$number";
 
-    $s->{leases}{$id} = time() + $s->{ttl};
+    # the one before should be good for as long as the new one is on its way
+    $s->{seen}{gaps}++
+        if %{ $s->{leases} } && !grep { $_ > time() } values %{ $s->{leases} };
+
+    $s->{leases}{$id} = time() + $s->{lease_ttl};
     $s->{seen}{made}++;
 
     return [200, { lease_id => $id, renewable => \1,
-                   lease_duration => $s->{ttl},
+                   lease_duration => $s->{lease_ttl},
                    data => { key => "made-secret-$number" } }];
 }
 
@@ -190,11 +205,15 @@ sub renew_lease {
     return refuse($s, 400, 'lease not found')
         if ($s->{leases}{$id} // 0) < time();
 
-    $s->{leases}{$id} = time() + $s->{ttl};
+    # at the end of its longest life it is made longer by less and less
+    my $left = int(($s->{lease_until} // time() + 3600) - time());
+    my $more = max(0, min($left, $s->{lease_ttl}));
+
+    $s->{leases}{$id} = time() + $more;
     $s->{seen}{leased}++;
 
     return [200, { lease_id => $id, renewable => \1,
-                   lease_duration => $s->{ttl} }];
+                   lease_duration => $more }];
 }
 
 
