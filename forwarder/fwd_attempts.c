@@ -100,7 +100,7 @@ fwd_attempts_parse(fwd_attempts_t *tries, const char *text, size_t len)
     if (len >= sizeof(copy)) {
         len = sizeof(copy) - 1;
 
-        while (0) {
+        while (len > 0 && text[len] != ' ') {
             len--;
         }
     }

@@ -266,6 +266,8 @@ fwd_aws_query(fwd_aws_t *a)
     const char       *p;
     fwd_aws_param_t   params[FWD_AWS_PARAMS_MAX];
 
+    memset(params, 0, sizeof(params));
+
     n = 0;
     rc = FWD_OK;
     p = a->query ? a->query : "";

@@ -232,11 +232,19 @@ test_progress(void **state)
                      FWD_ERROR);
     assert_null(tries.progress);
 
+    memset(large, 'A', sizeof(large));
     memcpy(large, "1 7 seq:", 8);
-    memset(large + 8, 'A', sizeof(large) - 9);
     large[sizeof(large) - 1] = '\0';
     fwd_attempts_parse(&back, large, strlen(large));
     assert_int_equal(back.count, 1);
+    assert_null(back.progress);
+
+    /* also if what is left of it could be one */
+
+    memset(large + 4, 'x', 1004);
+    memcpy(large + 1008, " seq:", 5);
+    large[FWD_ATTEMPTS_TEXT_MAX + 100] = '\0';
+    fwd_attempts_parse(&back, large, strlen(large));
     assert_null(back.progress);
 
     /* forgotten, and of the heap */

@@ -315,7 +315,7 @@ test_urls_refused(void **state)
         "http://[::ffff:169.254.169.254]/", "http://[fe80::a9fe:a9fe]/",
         "http://127.0.0.1:0/", "http://api.example.com\x01/",
         "http:api.example.com", "http:/\\/127.0.0.1/",
-        "http://127\xe3\x80\x82" "0.0.1/",
+        "http://127\343\200\2020.0.1/",
         "http://\xe2\x93\x9b\xe2\x93\x9eocalhost/"
     };
 

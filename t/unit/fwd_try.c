@@ -308,6 +308,7 @@ main(void)
     };
 
     (void) clearenv();
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     test_folder_make();
     rc = cmocka_run_group_tests(tests, NULL, NULL);
     test_folder_remove();
