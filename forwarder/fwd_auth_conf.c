@@ -180,6 +180,23 @@ fwd_auth_conf(fwd_auth_conf_t *conf, const fwd_desc_auth_t *auth,
 }
 
 
+int
+fwd_auth_member_valid(const char *kind, const char *name)
+{
+    uint64_t  i;
+
+    for (i = 0; fwd_auth_kinds[i] != NULL; i++) {
+        if (strcmp(fwd_auth_kinds[i], kind) == 0) {
+            return fwd_auth_member(i, name) != NULL
+                   || (i == FWD_AUTH_OAUTH2
+                       && strncmp(name, "extra.", 6) == 0);
+        }
+    }
+
+    return 1;                            /* the kind is what is wrong */
+}
+
+
 /* It becomes a part of a header. */
 
 static int

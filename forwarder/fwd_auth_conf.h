@@ -65,6 +65,9 @@ typedef struct {
 } fwd_auth_conf_t;
 
 
+/* 1 if a kind has such a member: "token", "extra.NAME". */
+int fwd_auth_member_valid(const char *kind, const char *name);
+
 /*
  * Fills conf from an "auth" of the description, that of the destination or of
  * an endpoint; texts live in the pool.  FWD_ERROR with a text that holds no

@@ -64,6 +64,7 @@ typedef struct {
 static fwd_body_t *fwd_body_node(fwd_body_build_t *b, jv value,
     unsigned depth);
 static fwd_body_t *fwd_body_string(fwd_body_build_t *b, const char *text);
+static fwd_rc_t fwd_body_word(const char *text, fwd_body_t *node);
 static fwd_body_t *fwd_body_members(fwd_body_build_t *b, jv value, int form,
     unsigned depth);
 static const char *fwd_body_name(fwd_body_build_t *b, const char *key,
@@ -186,7 +187,6 @@ fwd_body_node(fwd_body_build_t *b, jv value, unsigned depth)
 static fwd_body_t *
 fwd_body_string(fwd_body_build_t *b, const char *text)
 {
-    size_t       i, len;
     fwd_body_t  *node;
 
     node = fwd_pool_alloc(b->pool, sizeof(fwd_body_t));
@@ -199,6 +199,36 @@ fwd_body_string(fwd_body_build_t *b, const char *text)
         return node;
     }
 
+    if (fwd_body_word(text, node) != FWD_OK) {
+        (void) fwd_error(b->err, "has \"%.64s\", allowed are "
+                         FWD_BODY_WORDS, text);
+        return NULL;
+    }
+
+    if (node->text != NULL) {
+        node->text = fwd_pool_string(b->pool, node->text, node->len);
+    }
+
+    return node;
+}
+
+
+int
+fwd_body_word_valid(const char *text)
+{
+    fwd_body_t  node;
+
+    return fwd_body_word(text, &node) == FWD_OK;
+}
+
+
+/* Its kind, and the name in it, which stays in the text. */
+
+static fwd_rc_t
+fwd_body_word(const char *text, fwd_body_t *node)
+{
+    size_t  i, len;
+
     for (i = 0; fwd_body_words[i].word != NULL; i++) {
         len = strlen(fwd_body_words[i].word);
 
@@ -209,24 +239,19 @@ fwd_body_string(fwd_body_build_t *b, const char *text)
         node->kind = fwd_body_words[i].kind;
 
         if (text[len] == '\0') {
-            return node;
+            return FWD_OK;
         }
 
         if ((node->kind == FWD_NODE_RECORDS && text[len] == ':')
             || (node->kind == FWD_NODE_GROUP && text[len] == '.'))
         {
-            node->text = fwd_pool_string(b->pool, text + len + 1,
-                                         strlen(text + len + 1));
+            node->text = text + len + 1;
             node->len = strlen(node->text);
-            return node;
+            return FWD_OK;
         }
     }
 
-    (void) fwd_error(b->err, "has \"%.64s\", allowed are @records, "
-                     "@records:NAME, @record, @group, @group.NAME, @text, "
-                     "@now_ms, @now_s and @now_iso", text);
-
-    return NULL;
+    return FWD_ERROR;
 }
 
 

@@ -25,6 +25,15 @@ typedef enum {
 } fwd_omit_t;
 
 
+/* For errors: what a text that begins with "@" may be. */
+#define FWD_BODY_WORDS                                                        \
+    "@records, @records:NAME, @record, @group, @group.NAME, @text, @now_ms, " \
+    "@now_s and @now_iso"
+
+
+/* 1 if a text that begins with "@" is one of those. */
+int fwd_body_word_valid(const char *text);
+
 /*
  * Compiles the JSON text of a body; form: its members become fields of a
  * form.  NULL with an error if it is none, or says "@..." that is unknown.

@@ -56,7 +56,8 @@ fwd_check_run(const char *file)
     fwd_check_list(report.warnings, report.warnings_count);
 
     if (rc == FWD_OK) {
-        (void) printf("%s: ok, %zu destinations\n", file, conf.dests_count);
+        (void) printf("%s: ok, %zu destination%s\n", file, conf.dests_count,
+                      conf.dests_count == 1 ? "" : "s");
     }
 
     fwd_config_free(&conf);

@@ -176,7 +176,12 @@ fwd_explain_rule(const fwd_cli_trial_t *trial, fwd_wanted_answer_t rule,
         word = "passes";
     }
 
-    (void) printf("  %-10s %-10s %s\n", name, word, asked ? detail : "");
+    if (!asked || *detail == '\0') {
+        (void) printf("  %-10s %s\n", name, word);    /* no blanks at its end */
+        return;
+    }
+
+    (void) printf("  %-10s %-10s %s\n", name, word, detail);
 }
 
 

@@ -393,6 +393,7 @@ fwd_send_judge(fwd_cli_t *cli, const fwd_cli_trial_t *trial,
     in.body.len = reply->body.len;
     in.sent = call->count;
     in.attempt = 1;
+    in.now_ms = trial->now_ms;
 
     (void) printf("\nanswer %d\n", status);
     fwd_cli_trial_text(trial, "  ", reply->headers.data,

@@ -61,6 +61,9 @@ void fwd_golden_exchange(fwd_golden_t *g);
 fwd_rc_t fwd_golden_run(fwd_golden_t *g, fwd_golden_run_t *run)
     FWD_MUST_CHECK;
 
+/* Its "now"; FWD_ERROR: it was said what is wrong. */
+fwd_rc_t fwd_golden_now(fwd_golden_t *g, uint64_t *now_ms) FWD_MUST_CHECK;
+
 /* A request as it must be. */
 void fwd_golden_request(fwd_golden_t *g, const char *path,
     const fwd_try_call_t *call, const json_t *want);

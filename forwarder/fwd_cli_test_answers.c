@@ -27,7 +27,7 @@ static json_t *fwd_golden_words(const char *all, const char **each,
 
 
 static const char *const  fwd_golden_answer_names[] = {
-    "about", "endpoint", "settings", "environment", "sent", "attempt",
+    "about", "endpoint", "settings", "environment", "now", "sent", "attempt",
     "answer", "outcomes", "outcome", "wait", "reasons", "keys", NULL
 };
 
@@ -81,6 +81,12 @@ fwd_golden_given(fwd_golden_t *g, fwd_try_answer_t *in)
     {
         fwd_golden_say(g, sent < 1 || sent > FWD_GOLDEN_SENT_MAX
                           ? "sent" : "attempt", "a number is expected");
+        return FWD_ERROR;
+    }
+
+    if (json_object_get(g->doc, "now") != NULL
+        && fwd_golden_now(g, &in->now_ms) != FWD_OK)
+    {
         return FWD_ERROR;
     }
 

@@ -20,7 +20,6 @@
 #define FWD_GOLDEN_REPEAT_MAX  (8 * 1024 * 1024)
 
 
-static fwd_rc_t fwd_golden_now(fwd_golden_t *g, uint64_t *now_ms);
 static json_t *fwd_golden_expand(fwd_golden_t *g, const json_t *value);
 static json_t *fwd_golden_repeat(fwd_golden_t *g, const json_t *value);
 static fwd_rc_t fwd_golden_select(fwd_golden_t *g, fwd_golden_run_t *run,
@@ -115,7 +114,7 @@ fwd_golden_run(fwd_golden_t *g, fwd_golden_run_t *run)
 }
 
 
-static fwd_rc_t
+fwd_rc_t
 fwd_golden_now(fwd_golden_t *g, uint64_t *now_ms)
 {
     int64_t      ms;

@@ -17,6 +17,7 @@
 
 #include "fwd_config.h"
 #include "fwd_desc.h"
+#include "fwd_setting.h"
 
 
 #define FWD_DESC_WORDS_MAX  32
@@ -27,6 +28,8 @@ static fwd_rc_t fwd_desc_program(const char **out, const char *file,
 static int fwd_desc_steers(const char *map);
 static void fwd_desc_settings(fwd_yaml_t *y, fwd_desc_t *desc);
 static void fwd_desc_pattern(fwd_yaml_t *y, const char *path,
+    const fwd_setting_t *setting);
+static void fwd_desc_default(fwd_yaml_t *y, const char *path,
     const fwd_setting_t *setting);
 static void fwd_desc_http(fwd_yaml_t *y, fwd_desc_t *desc);
 static void fwd_desc_file(fwd_yaml_t *y, fwd_desc_t *desc);
@@ -365,6 +368,8 @@ fwd_desc_settings(fwd_yaml_t *y, fwd_desc_t *desc)
             memcpy(setting->words, raw.words.list,
                    raw.words.count * sizeof(char *));
         }
+
+        fwd_desc_default(y, path, setting);
     }
 }
 
@@ -395,6 +400,28 @@ fwd_desc_pattern(fwd_yaml_t *y, const char *path,
     }
 
     martech_regex_free(regex);
+}
+
+
+/* What nobody writes is not looked at again: it must be good. */
+
+static void
+fwd_desc_default(fwd_yaml_t *y, const char *path,
+    const fwd_setting_t *setting)
+{
+    const char  *wanted;
+
+    if (setting->dflt == NULL
+        || fwd_setting_check(setting, setting->dflt, &wanted, y->pool)
+           == FWD_OK)
+    {
+        return;
+    }
+
+    path = fwd_pool_printf(y->pool, "%s.default", path);
+    fwd_report(y->report, y->file, fwd_yaml_at(y, path),
+               "\"%s\" is \"%s\", allowed is %s", path, setting->dflt,
+               wanted);
 }
 
 

@@ -11,6 +11,8 @@
 
 #include <jv.h>
 
+#include "fwd_auth_conf.h"
+#include "fwd_body.h"
 #include "fwd_config.h"
 #include "fwd_desc.h"
 
@@ -25,9 +27,19 @@ static void fwd_desc_check_body(fwd_yaml_t *y, const fwd_desc_t *desc,
     const char *path, const char *json);
 static void fwd_desc_check_value(fwd_yaml_t *y, const fwd_desc_t *desc,
     const char *path, jv value);
+static void fwd_desc_check_text(fwd_yaml_t *y, const fwd_desc_t *desc,
+    const char *path, const char *text);
 static void fwd_desc_check_template(fwd_yaml_t *y, const fwd_desc_t *desc,
     const char *path, const char *text);
+static void fwd_desc_check_fixed(fwd_yaml_t *y, const fwd_desc_t *desc,
+    const char *path, const char *text);
+static void fwd_desc_check_auth(fwd_yaml_t *y, const fwd_desc_t *desc,
+    const char *path, const fwd_desc_auth_t *auth);
+static void fwd_desc_check_names(fwd_yaml_t *y, const fwd_desc_t *desc,
+    const char *path, const char *text, int fixed);
 static int fwd_desc_check_known(const fwd_desc_t *desc, const char *name,
+    size_t len);
+static int fwd_desc_check_constant(const fwd_desc_t *desc, const char *name,
     size_t len);
 static int fwd_desc_check_region(const fwd_desc_t *desc, const char *name,
     size_t len);
@@ -57,9 +69,8 @@ const char *const  fwd_desc_rotations[] = {
 void
 fwd_desc_check(fwd_yaml_t *y, const fwd_desc_t *desc)
 {
-    size_t                  i, n;
-    const char             *path;
-    const fwd_desc_auth_t  *auth;
+    size_t       i;
+    const char  *path;
 
     if (desc->kind == FWD_KIND_HTTP) {
         fwd_desc_check_regions(y, desc);
@@ -67,7 +78,6 @@ fwd_desc_check(fwd_yaml_t *y, const fwd_desc_t *desc)
     }
 
     for (i = 0; i < desc->endpoints_count; i++) {
-        auth = desc->endpoints[i].auth;
         path = (desc->endpoints == &desc->http)
                ? "request"
                : fwd_pool_printf(y->pool, "endpoints.%s",
@@ -75,24 +85,21 @@ fwd_desc_check(fwd_yaml_t *y, const fwd_desc_t *desc)
 
         fwd_desc_check_endpoint(y, desc, &desc->endpoints[i], path);
 
-        for (n = 0; auth != NULL && n < auth->members_count; n++) {
-            fwd_desc_check_template(y, desc,
-                                    fwd_pool_printf(y->pool, "%s.auth", path),
-                                    auth->members[n].value);
+        if (desc->endpoints[i].auth != NULL) {
+            fwd_desc_check_auth(y, desc,
+                                fwd_pool_printf(y->pool, "%s.auth", path),
+                                desc->endpoints[i].auth);
         }
     }
 
-    for (i = 0; i < desc->auth.members_count; i++) {
-        fwd_desc_check_template(y, desc, "auth",
-                                desc->auth.members[i].value);
-    }
+    fwd_desc_check_auth(y, desc, "auth", &desc->auth);
 
     if (desc->kind == FWD_KIND_FILE) {
-        fwd_desc_check_template(y, desc, "file.path", desc->file.path);
-        fwd_desc_check_template(y, desc, "file.rotate_size",
-                                desc->file.rotate_size);
-        fwd_desc_check_template(y, desc, "file.rotate_every",
-                                desc->file.rotate_every);
+        fwd_desc_check_fixed(y, desc, "file.path", desc->file.path);
+        fwd_desc_check_fixed(y, desc, "file.rotate_size",
+                             desc->file.rotate_size);
+        fwd_desc_check_fixed(y, desc, "file.rotate_every",
+                             desc->file.rotate_every);
         fwd_desc_check_word(y, "file.rotate_every", desc->file.rotate_every,
                             fwd_desc_rotations);
     }
@@ -110,13 +117,13 @@ fwd_desc_check_endpoint(fwd_yaml_t *y, const fwd_desc_t *desc,
                             http->url);
 
     path = fwd_pool_printf(y->pool, "%s.framing", base);
-    fwd_desc_check_template(y, desc, path, http->framing);
+    fwd_desc_check_fixed(y, desc, path, http->framing);
     fwd_desc_check_word(y, path, http->framing, fwd_desc_framings);
 
-    fwd_desc_check_template(y, desc,
-                            fwd_pool_printf(y->pool, "%s.signature.secret",
-                                            base),
-                            http->signature_secret);
+    fwd_desc_check_fixed(y, desc,
+                         fwd_pool_printf(y->pool, "%s.signature.secret",
+                                         base),
+                         http->signature_secret);
 
     path = fwd_pool_printf(y->pool, "%s.idempotency_header", base);
 
@@ -216,7 +223,7 @@ fwd_desc_check_value(fwd_yaml_t *y, const fwd_desc_t *desc, const char *path,
     switch (jv_get_kind(value)) {
 
     case JV_KIND_STRING:
-        fwd_desc_check_template(y, desc, path, jv_string_value(value));
+        fwd_desc_check_text(y, desc, path, jv_string_value(value));
         break;
 
     case JV_KIND_ARRAY:
@@ -244,9 +251,67 @@ fwd_desc_check_value(fwd_yaml_t *y, const fwd_desc_t *desc, const char *path,
 }
 
 
+/* "@..." is no template: it is replaced as a whole. */
+
+static void
+fwd_desc_check_text(fwd_yaml_t *y, const fwd_desc_t *desc, const char *path,
+    const char *text)
+{
+    if (text[0] != '@') {
+        fwd_desc_check_template(y, desc, path, text);
+
+    } else if (!fwd_body_word_valid(text)) {
+        fwd_report(y->report, y->file, fwd_yaml_at(y, path),
+                   "\"%s\" has \"%.64s\", allowed are " FWD_BODY_WORDS, path,
+                   text);
+    }
+}
+
+
+static void
+fwd_desc_check_auth(fwd_yaml_t *y, const fwd_desc_t *desc, const char *path,
+    const fwd_desc_auth_t *auth)
+{
+    size_t       i;
+    const char  *name;
+
+    for (i = 0; i < auth->members_count; i++) {
+        name = fwd_pool_printf(y->pool, "%s.%s", path, auth->members[i].name);
+
+        if (auth->kind != NULL
+            && !fwd_auth_member_valid(auth->kind, auth->members[i].name))
+        {
+            fwd_report(y->report, y->file, fwd_yaml_at(y, name),
+                       "\"%s\" is unknown with kind %s", name, auth->kind);
+            continue;
+        }
+
+        fwd_desc_check_fixed(y, desc, name, auth->members[i].value);
+    }
+}
+
+
 static void
 fwd_desc_check_template(fwd_yaml_t *y, const fwd_desc_t *desc,
     const char *path, const char *text)
+{
+    fwd_desc_check_names(y, desc, path, text, 0);
+}
+
+
+/* What is put in once, with the configuration, and as it is. */
+
+static void
+fwd_desc_check_fixed(fwd_yaml_t *y, const fwd_desc_t *desc, const char *path,
+    const char *text)
+{
+    fwd_desc_check_names(y, desc, path, text, 1);
+}
+
+
+static void
+fwd_desc_check_names(fwd_yaml_t *y, const fwd_desc_t *desc,
+    const char *path, const char *text, int fixed)
 {
     size_t       i, len;
     const char  *p, **names;
@@ -268,7 +333,10 @@ fwd_desc_check_template(fwd_yaml_t *y, const fwd_desc_t *desc,
 
         len = strcspn(p + 1, "}");
 
-        if (p[1 + len] == '}' && fwd_desc_check_known(desc, p + 1, len)) {
+        if (p[1 + len] == '}'
+            && (fixed ? fwd_desc_check_constant(desc, p + 1, len)
+                      : fwd_desc_check_known(desc, p + 1, len)))
+        {
             p += len;
             continue;
         }
@@ -282,11 +350,14 @@ fwd_desc_check_template(fwd_yaml_t *y, const fwd_desc_t *desc,
 
         fwd_report(y->report, y->file, fwd_yaml_at(y, path),
                    "\"%s\" is \"%s\", allowed in braces are the names of "
-                   "settings: %s%s", path, text,
+                   "settings%s: %s%s", path, text,
+                   fixed ? " without a filter" : "",
                    fwd_yaml_words(y->pool, names,
                                   fwd_pool_string(y->pool, p + 1, len)),
-                   desc->calls ? "; region.NAME, env, version, auth.NAME, "
-                   "record.NAME, group.NAME, batch.id" : "");
+                   !desc->calls ? ""
+                   : fixed ? "; region.NAME, env, version"
+                   : "; region.NAME, env, version, auth.NAME, record.NAME, "
+                     "group.NAME, batch.id");
         return;
     }
 }
@@ -322,14 +393,6 @@ fwd_desc_check_known(const fwd_desc_t *desc, const char *name, size_t len)
         }
     }
 
-    for (i = 0; i < desc->settings_count; i++) {
-        if (strlen(desc->settings[i].name) == len
-            && memcmp(desc->settings[i].name, name, len) == 0)
-        {
-            return 1;
-        }
-    }
-
     for (i = 0; i < 3; i++) {
         n = strlen(beginnings[i]);
 
@@ -338,10 +401,29 @@ fwd_desc_check_known(const fwd_desc_t *desc, const char *name, size_t len)
         }
     }
 
+    return (len == 8 && memcmp(name, "batch.id", 8) == 0)
+           || fwd_desc_check_constant(desc, name, len);
+}
+
+
+/* A name that is known with the configuration. */
+
+static int
+fwd_desc_check_constant(const fwd_desc_t *desc, const char *name, size_t len)
+{
+    size_t  i;
+
+    for (i = 0; i < desc->settings_count; i++) {
+        if (strlen(desc->settings[i].name) == len
+            && memcmp(desc->settings[i].name, name, len) == 0)
+        {
+            return 1;
+        }
+    }
+
     return (len == 3 && memcmp(name, "env", 3) == 0)
            || (len == 7 && memcmp(name, "version", 7) == 0
                && desc->version.name != NULL)
-           || (len == 8 && memcmp(name, "batch.id", 8) == 0)
            || (len > 7 && memcmp(name, "region.", 7) == 0
                && fwd_desc_check_region(desc, name + 7, len - 7));
 }

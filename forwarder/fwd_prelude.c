@@ -85,30 +85,6 @@ static const fwd_prelude_row_t  fwd_prelude_rows[] = {
       "if .context then .context |= object([\"page\", \"os\", \"app\", "
       "\"device\", \"location\", \"screen\", \"network\", \"campaign\", "
       "\"traits\", \"martech\"]) else . end);" },
-    { "sane", "def sane: def object(names): with_entries(select("
-      "(.value | type) == \"object\" or ([.key] | inside(names) | not))); "
-      ".event |= (object([\"properties\", \"traits\", \"context\"]) | "
-      "if .context then .context |= object([\"page\", \"os\", \"app\", "
-      "\"device\", \"location\", \"screen\", \"network\", \"campaign\", "
-      "\"traits\", \"martech\"]) else . end);" },
-    { "sane", "def sane: def object(names): with_entries(select("
-      "(.value | type) == \"object\" or ([.key] | inside(names) | not))); "
-      ".event |= (object([\"properties\", \"traits\", \"context\"]) | "
-      "if .context then .context |= object([\"page\", \"os\", \"app\", "
-      "\"device\", \"location\", \"screen\", \"network\", \"campaign\", "
-      "\"traits\", \"martech\"]) else . end);" },
-    { "sane", "def sane: def object(names): with_entries(select("
-      "(.value | type) == \"object\" or ([.key] | inside(names) | not))); "
-      ".event |= (object([\"properties\", \"traits\", \"context\"]) | "
-      "if .context then .context |= object([\"page\", \"os\", \"app\", "
-      "\"device\", \"location\", \"screen\", \"network\", \"campaign\", "
-      "\"traits\", \"martech\"]) else . end);" },
-    { "sane", "def sane: def object(names): with_entries(select("
-      "(.value | type) == \"object\" or ([.key] | inside(names) | not))); "
-      ".event |= (object([\"properties\", \"traits\", \"context\"]) | "
-      "if .context then .context |= object([\"page\", \"os\", \"app\", "
-      "\"device\", \"location\", \"screen\", \"network\", \"campaign\", "
-      "\"traits\", \"martech\"]) else . end);" },
     { "drop", "def drop($r): {\"@drop\": $r};" },
     { "fail", "def fail($r): {\"@error\": $r};" }
 };

@@ -16,13 +16,12 @@
 
 #include <curl/curl.h>
 
-#include "../martech/martech_regex.h"
-
 #include "fwd_buf.h"
 #include "fwd_endpoint.h"
 #include "fwd_mask.h"
 #include "fwd_outbound.h"
 #include "fwd_secret.h"
+#include "fwd_setting.h"
 #include "fwd_target.h"
 #include "fwd_template.h"
 #include "fwd_units.h"
@@ -50,10 +49,8 @@ static const char *fwd_target_text(fwd_target_t *t, yaml_node_t *node,
 static fwd_words_t fwd_target_words(fwd_pool_t *pool, const char *text);
 static void fwd_target_list(fwd_target_t *t, yaml_node_t *node,
     const fwd_setting_t *setting, const char *path);
-static int fwd_target_matches(const char *pattern, const char *text);
 static void fwd_target_check(fwd_target_t *t, const yaml_node_t *node,
     const fwd_setting_t *setting, const char *text);
-static fwd_rc_t fwd_target_check_url(const char *text, fwd_error_t *err);
 static size_t fwd_target_at(fwd_target_t *t, const char *template);
 static const char *fwd_target_names(fwd_target_t *t, const char *almost);
 static const fwd_setting_t *fwd_target_find(const fwd_desc_t *desc,
@@ -258,154 +255,18 @@ fwd_target_list(fwd_target_t *t, yaml_node_t *node,
 }
 
 
-/* A pattern that cannot be used has been reported with the description. */
-
-static int
-fwd_target_matches(const char *pattern, const char *text)
-{
-    int               found;
-    char              error[MARTECH_REGEX_ERROR_SIZE];
-    martech_str_t     source;
-    martech_regex_t  *regex;
-
-    source.data = (const unsigned char *) pattern;
-    source.len = strlen(pattern);
-    regex = martech_regex_compile(source, MARTECH_REGEX_ECMA, error);
-
-    if (regex == NULL) {
-        return 1;
-    }
-
-    found = martech_regex_find(regex, (const unsigned char *) text,
-                               strlen(text), 0, NULL, NULL);
-    martech_regex_free(regex);
-
-    return found == 1;
-}
-
-
 static void
 fwd_target_check(fwd_target_t *t, const yaml_node_t *node,
     const fwd_setting_t *setting, const char *text)
 {
-    uint64_t      value;
-    const char   *wanted;
-    fwd_rc_t      rc;
-    fwd_error_t   err;
-    const char  **word;
-    fwd_buf_t     list;
+    const char  *wanted;
 
-    err.text[0] = '\0';
-    rc = FWD_OK;
-    wanted = "";
-
-    switch (setting->kind) {
-
-    case FWD_SETTING_URL:
-        rc = fwd_target_check_url(text, &err);
-        wanted = err.text;
-        break;
-
-    case FWD_SETTING_PATH:
-        rc = (text[0] == '/') ? FWD_OK : FWD_ERROR;
-        wanted = "an absolute path";
-        break;
-
-    case FWD_SETTING_NUMBER:
-        rc = fwd_units_number(&value, text);
-        wanted = "a number";
-        break;
-
-    case FWD_SETTING_BOOL:
-        rc = (strcmp(text, "true") == 0 || strcmp(text, "false") == 0)
-             ? FWD_OK : FWD_ERROR;
-        wanted = "true or false";
-        break;
-
-    case FWD_SETTING_SIZE:
-        rc = fwd_units_size(&value, text);
-        wanted = "a size such as 512k, 64m, 1g";
-        break;
-
-    case FWD_SETTING_TIME:
-        rc = fwd_units_time(&value, text);
-        wanted = "a time such as 500ms, 10s, 5m, 2h";
-        break;
-
-    default:
-        break;
-    }
-
-    if (rc == FWD_OK && setting->pattern != NULL
-        && !fwd_target_matches(setting->pattern, text))
-    {
-        rc = FWD_ERROR;
-        wanted = fwd_pool_printf(t->y->pool, "what matches %s",
-                                 setting->pattern);
-    }
-
-    fwd_buf_init(&list, 1024);
-
-    if (rc == FWD_OK && setting->words != NULL) {
-        rc = FWD_ERROR;
-
-        for (word = setting->words; *word != NULL; word++) {
-            if (strcmp(*word, text) == 0) {
-                rc = FWD_OK;
-            }
-
-            fwd_buf_add_string(&list, list.len ? ", " : "one of ");
-            fwd_buf_add_string(&list, *word);
-        }
-
-        wanted = fwd_buf_string(&list);
-    }
-
-    if (rc != FWD_OK) {
+    if (fwd_setting_check(setting, text, &wanted, t->y->pool) != FWD_OK) {
         fwd_report(t->y->report, t->y->file, fwd_yaml_line(node),
                    "setting \"%s\" of destination \"%s\" is \"%s\", allowed "
                    "is %s", setting->name, t->dest->name,
-                   setting->secret ? "(not shown)" : text,
-                   wanted ? wanted : "another value");
+                   setting->secret ? "(not shown)" : text, wanted);
     }
-
-    fwd_buf_free(&list);
-}
-
-
-static fwd_rc_t
-fwd_target_check_url(const char *text, fwd_error_t *err)
-{
-    char      *scheme, *host;
-    CURLU     *url;
-    fwd_rc_t   rc;
-
-    (void) fwd_error(err, "an http:// or https:// URL with a host");
-
-    url = curl_url();
-    if (url == NULL) {
-        return FWD_ERROR;
-    }
-
-    scheme = NULL;
-    host = NULL;
-    rc = FWD_ERROR;
-
-    if (strpbrk(text, " \t\r\n") == NULL
-        && curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK
-        && curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK
-        && curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK
-        && (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0)
-        && *host != '\0')
-    {
-        rc = FWD_OK;
-    }
-
-    curl_free(scheme);
-    curl_free(host);
-    curl_url_cleanup(url);
-
-    return rc;
 }
 
 
@@ -517,9 +378,7 @@ fwd_target_http(fwd_target_t *t)
     http->url_shown = fwd_target_expand(t, from->url,
                                         FWD_TARGET_ENCODE|FWD_TARGET_SHOW);
 
-    if (http->url == NULL
-        || fwd_target_check_url(http->url, &err) != FWD_OK)
-    {
+    if (http->url == NULL || !fwd_setting_url_valid(http->url)) {
         fwd_target_no_url(t);
 
     } else if (!t->dest->plain_secrets) {
@@ -566,14 +425,14 @@ fwd_target_no_url(fwd_target_t *t)
                                                  "%s/destination.yaml",
                                                  desc->folder),
                    desc->http.url_line,
-                   "\"request.url\" is \"%s\", allowed is an http:// or "
-                   "https:// URL with a host", desc->http.url);
+                   "\"request.url\" is \"%s\", allowed is "
+                   FWD_SETTING_URL_WANTED, desc->http.url);
         return;
     }
 
     fwd_report(t->y->report, t->y->file, fwd_target_at(t, desc->http.url),
                "destination \"%s\" has no valid URL, \"%s\" with its "
-               "settings; allowed is an http:// or https:// URL with a host",
+               "settings; allowed is " FWD_SETTING_URL_WANTED,
                t->dest->name, desc->http.url);
 }
 

@@ -29,6 +29,9 @@ typedef struct {
 } fwd_try_t;
 
 
+#define FWD_TRY_WAIT_MAX  64             /* of a Retry-After, as fwd_reply.h */
+
+
 static fwd_rc_t fwd_try_map(fwd_try_t *t, fwd_map_t *map, fwd_error_t *err);
 static void fwd_try_steers(fwd_try_t *t);
 static fwd_rc_t fwd_try_one(fwd_try_t *t, fwd_map_t *map);
@@ -38,6 +41,8 @@ static fwd_rc_t fwd_try_keep_sequence(fwd_try_t *t,
 static fwd_rc_t fwd_try_calls(fwd_try_t *t, fwd_error_t *err);
 static fwd_rc_t fwd_try_call(fwd_try_t *t, fwd_auth_t *auth, uint32_t n,
     fwd_error_t *err);
+static uint64_t fwd_try_wait(const fwd_try_answer_t *in,
+    fwd_outcome_t outcome);
 
 
 fwd_rc_t
@@ -543,7 +548,8 @@ fwd_try_answer(fwd_try_verdict_t *out, const fwd_dest_conf_t *conf,
 
     if (rc != FWD_ERROR) {
         out->outcome = fwd_try_word(&output.all, &output);
-        out->wait_ms = output.wait_ms;
+        out->wait_ms = output.wait_ms ? output.wait_ms
+                                      : fwd_try_wait(in, output.all.outcome);
         out->reason = fwd_pool_string(pool, output.reasons.data
                                             + output.all.reason,
                                       output.all.reason_len);
@@ -566,6 +572,43 @@ fwd_try_answer(fwd_try_verdict_t *out, const fwd_dest_conf_t *conf,
     fwd_buf_free(&output.reasons);
 
     return rc == FWD_ERROR ? FWD_ERROR : FWD_OK;
+}
+
+
+/* Retry-After, where the status and the outcome are about waiting. */
+
+static uint64_t
+fwd_try_wait(const fwd_try_answer_t *in, fwd_outcome_t outcome)
+{
+    char         value[FWD_TRY_WAIT_MAX];
+    size_t       len;
+    uint64_t     wait_ms;
+    const char  *line;
+
+    if (outcome != FWD_OUTCOME_THROTTLED
+        || fwd_outcome_http(in->status) != FWD_OUTCOME_THROTTLED)
+    {
+        return 0;
+    }
+
+    for (line = in->headers ? in->headers : ""; *line != '\0';
+         line += len + (line[len] == '\n'))
+    {
+        len = strcspn(line, "\n");
+
+        if (strncmp(line, "retry-after:", 12) != 0 || len - 12 >= sizeof(value))
+        {
+            continue;
+        }
+
+        memcpy(value, line + 12, len - 12);
+        value[len - 12] = '\0';
+
+        return fwd_outcome_retry_after(&wait_ms, value, in->now_ms) == FWD_OK
+               ? wait_ms : 0;
+    }
+
+    return 0;
 }
 
 

@@ -85,6 +85,7 @@ typedef struct {
     martech_str_t         body;
     uint32_t              sent;          /* records of the call */
     uint32_t              attempt;
+    uint64_t              now_ms;        /* for a Retry-After with a date */
     const char           *keys;          /* ".keys" of answer.jq, JSON; NULL:
                                             none */
 } fwd_try_answer_t;
@@ -125,7 +126,8 @@ typedef struct {
                                             "retry", ...; by the table if it
                                             says nothing */
     const char           *reason;        /* "" if there is none */
-    uint64_t              wait_ms;       /* 0: not said */
+    uint64_t              wait_ms;       /* by answer.jq, else Retry-After;
+                                            0: not said */
     const char          **outcomes;      /* of each record; NULL: as above */
     const char          **reasons;
 } fwd_try_verdict_t;

@@ -180,6 +180,8 @@ broken('an outcome', $answer, '"throttled"', '"ok"',
        qr/outcome: got throttled \/ want ok$/m);
 broken('a status', $answer, '429', '200',
        qr/outcome: got ok \/ want throttled$/m);
+broken('a wait of the table', $answer, '"outcome": "throttled"',
+       '"outcome": "throttled", "wait": 8', qr/wait: got 7 \/ want 8$/m);
 broken('a word that nobody knows', $answer, '"sent"', '"send"',
        qr/"send" is not known/);
 broken('JSON', $answer, '"sent": 2,', '"sent": 2',
@@ -246,6 +248,7 @@ like($r->{out}, qr/^  POST http:\S+\/api\/events\?key=\*\*\*$/m, 'the URL');
 like($r->{out}, qr/^  Authorization: \*\*\*$/m, 'a header is masked');
 like($r->{out}, qr/"api_key": "\*\*\*"/, 'the body too');
 unlike($r->{out} . $r->{err}, $masked, 'no secret');
+unlike($r->{out}, qr/[ \t]$/m, 'no blanks at the end of a line');
 
 $r = $cli->run('explain', 'shop', '--event', event(context => $denied));
 like($r->{out}, qr/^  consent +refuses +needs analytics; granted are \["nece/m,

@@ -210,6 +210,13 @@ for my $table (@tables) {
 }
 
 
+my %step = keys_of($schema->{'$defs'}{step}, '');
+
+is_deeply([ sort keys %{ rows(section('Sequences'), 'key of a step') } ],
+          [ sort map { s/^capture$/capture.*/r } keys %step ],
+          'Sequences: each key of a step has a row, and each row a key');
+
+
 # ---- defaults and ranges are those of the program ----
 
 # name -> [kind, default, least, greatest] of a table of fields in C
@@ -313,19 +320,21 @@ my @input = $answer_c
     =~ /jv_object_set\((?:jv_object\(\)|input), jv_string\("(\w+)"/g;
 my @output = $answer_c
     =~ /jv_object_get\(jv_copy\(value\),\s+jv_string\("(\w+)"/g;
+my %input = map { $_ => 1 } 'settings', @input;
 my %output = map { $_ => 1 } @output;
 
 is_deeply([ named($answer, 'outcome') ],
           [ words('fwd_answer.c', 'fwd_answer_words', qr/\{ "(\w+)"/) ],
           'outcomes');
 is_deeply([ map { s/^\.//r } sort grep { /^\./ } named($answer, 'member') ],
-          [ sort 'settings', @input ], 'the input of answer.jq');
+          [ sort keys %input ], 'the input of answer.jq');
 is_deeply([ sort grep { !/^\./ } named($answer, 'member') ],
           [ sort keys %output ], 'its output');
 
 my @goldens = map { words(@$_, qr/"(\w+)"/) }
     ['fwd_cli_test_events.c', 'fwd_golden_event_names'],
-    ['fwd_cli_test_answers.c', 'fwd_golden_answer_names'];
+    ['fwd_cli_test_answers.c', 'fwd_golden_answer_names'],
+    ['fwd_cli_test_sequence.c', 'fwd_golden_exchange_names'];
 my %goldens = map { $_ => 1 } @goldens;
 
 is_deeply([ named(section('Goldens'), 'member') ], [ sort keys %goldens ],

@@ -616,6 +616,52 @@ static const struct {
     { "name: bad\nkind: http\nsettings: { a: { type: blob } }\n"
       "request: { url: \"http://h.example/\" }\n",
       "\"settings.a.type\" is \"blob\"" },
+    { "name: bad\nkind: http\nsettings: { a: { type: number, default: few } }\n"
+      "request: { url: \"http://h.example/\" }\n",
+      "\"settings.a.default\" is \"few\", allowed is a number" },
+    { "name: bad\nkind: http\nsettings: { a: { enum: [us, eu], default: mars "
+      "} }\n"
+      "request: { url: \"http://h.example/\" }\n",
+      "is \"mars\", allowed is one of us, eu" },
+    { "name: bad\nkind: http\nsettings: { a: { pattern: \"^G-\", default: "
+      "g-1 } }\n"
+      "request: { url: \"http://h.example/\" }\n",
+      "is \"g-1\", allowed is what matches ^G-" },
+    { "name: bad\nkind: http\nsettings: { a: {} }\nauth: { kind: bearer, "
+      "token: \"{a|raw}\" }\n"
+      "request: { url: \"http://h.example/\" }\n",
+      "\"auth.token\" is \"{a|raw}\", allowed in braces are the names of "
+      "settings without a filter" },
+    { "name: bad\nkind: http\nauth: { kind: bearer, token: \"{auth.b}\" }\n"
+      "request: { url: \"http://h.example/\" }\n",
+      "\"auth.token\" is \"{auth.b}\"" },
+    { "name: bad\nkind: http\nauth: { kind: bearer, token: a, user: b }\n"
+      "request: { url: \"http://h.example/\" }\n",
+      "\"auth.user\" is unknown with kind bearer" },
+    { "name: bad\nkind: http\nauth: { kind: oauth2, grant: "
+      "client_credentials, extra: { a: b },\n  token: c, token_url: "
+      "\"https://h.example/\" }\n"
+      "request: { url: \"http://h.example/\" }\n",
+      "\"auth.token\" is unknown with kind oauth2" },
+    { "name: bad\nkind: http\nrequest: { url: \"http://h.example/\",\n"
+      "  auth: { kind: basic, user: a, name: b } }\n",
+      "\"request.auth.name\" is unknown with kind basic" },
+    { "name: bad\nkind: http\nrequest: { url: \"http://h.example/\",\n"
+      "  body: { a: [ \"@record\", { b: \"@nothing\" } ] } }\n",
+      "\"request.body\" has \"@nothing\", allowed are @records, " },
+    { "name: bad\nkind: http\nrequest: { url: \"http://h.example/\", "
+      "framing: form,\n"
+      "  body: { a: \"@recordset\" } }\n",
+      "\"request.body\" has \"@recordset\"" },
+    { "name: bad\nkind: http\nrequest: { url: \"http://h.example/\", body: a,\n"
+      "  validate: { body: { a: \"@now\" } } }\n",
+      "\"request.validate.body\" has \"@now\"" },
+    { "name: bad\nkind: http\nsettings: { a: { enum: [array] } }\n"
+      "request: { url: \"http://h.example/\", framing: \"{a|raw}\" }\n",
+      "\"request.framing\" is \"{a|raw}\"" },
+    { "name: bad\nkind: file\nsettings: { p: { type: path } }\n"
+      "file: { path: \"{p|raw}\" }\n",
+      "\"file.path\" is \"{p|raw}\"" },
 };
 
 

@@ -258,6 +258,8 @@ test_answers(void **state)
                "if .status == 401 then { outcome: \"refresh\" }\n"
                "elif .status == 429 then { outcome: \"throttled\", "
                "scope_wait: \"daily\", retry_after: 90000 }\n"
+               "elif .status == 503 then null\n"
+               "elif .status == 418 then { outcome: \"throttled\" }\n"
                "else { outcome: \"ok\", records: { \"1\": { outcome: "
                "\"reject\", reason: .endpoint }, rest: { outcome: \"retry\" }"
                " } } end\n");
@@ -286,6 +288,29 @@ test_answers(void **state)
     in.status = 429;
     assert_int_equal(fwd_try_answer(&out, &conf, &in, &pool, &err), FWD_OK);
     assert_int_equal(out.wait_ms, 24 * 3600 * 1000);
+
+    /* what the program leaves to the table, with its Retry-After */
+
+    in.status = 503;
+    in.headers = "date: x\nretry-after: 7\n";
+    assert_int_equal(fwd_try_answer(&out, &conf, &in, &pool, &err), FWD_OK);
+    assert_string_equal(out.outcome, "throttled");
+    assert_int_equal(out.wait_ms, 7000);
+
+    in.headers = "retry-after: Fri, 20 Nov 2026 19:36:09 GMT\n";
+    in.now_ms = 1795203360000;           /* 19:36:00 */
+    assert_int_equal(fwd_try_answer(&out, &conf, &in, &pool, &err), FWD_OK);
+    assert_int_equal(out.wait_ms, 9000);
+
+    in.headers = "retry-after: soon\n";
+    assert_int_equal(fwd_try_answer(&out, &conf, &in, &pool, &err), FWD_OK);
+    assert_int_equal(out.wait_ms, 0);
+
+    in.status = 418;
+    in.headers = "retry-after: 7\n";
+    assert_int_equal(fwd_try_answer(&out, &conf, &in, &pool, &err), FWD_OK);
+    assert_string_equal(out.outcome, "throttled");
+    assert_int_equal(out.wait_ms, 0);
 
     in.status = 200;
     in.sent = 1;
