@@ -153,3 +153,8 @@ $(B)/fuzz/%: $(B)/obj/fuzz/t/fuzz/%.o $(B)/obj/fuzz/martech.a
 $(B)/bench/bin/%: $(B)/obj/rel/t/bench/%.o $(B)/obj/rel/martech.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_rel) -o $@ $^ $(TEST_LIBS)
+
+$(B)/bench/bin/map: $(B)/obj/rel/t/bench/map.o $(B)/obj/rel/forwarder.a \
+        $(B)/obj/rel/martech.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_rel) -pthread -o $@ $^ $(FWD_LIBS)

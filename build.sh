@@ -21,9 +21,9 @@ Usage: ./build.sh VERB [ARGUMENTS]
   test [PATTERN] [--asan]   run the tests whose path matches PATTERN (all);
                             --asan: with module and forwarder under ASan
   check                     layers, style, gcc, clang, cppcheck, unit tests
-  bench [NAME] [--quick]    run the benchmarks: edge, json, plan, forwarder,
-                            isolation, spool, outage (all); edge --unix: Redis
-                            by its unix socket
+  bench [NAME] [--quick]    run the benchmarks: edge, json, plan, map,
+                            forwarder, isolation, spool, outage (all); edge
+                            --unix: Redis by its unix socket
   fuzz [TARGET] [SECONDS]   run the fuzz targets of t/fuzz (all, 60 s each)
   chaos [SECONDS] [--seed N]
                             faults at random under load (60 s): no promised

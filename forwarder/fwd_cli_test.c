@@ -31,6 +31,8 @@ typedef struct {
     uint32_t              destinations;
     uint32_t              goldens;
     uint32_t              failed;        /* of both */
+    fwd_map_t            *map;           /* of the destination at hand */
+    fwd_map_t            *answer;
     unsigned              color:1;
 } fwd_test_t;
 
@@ -194,6 +196,11 @@ fwd_test_destination(fwd_test_t *t, const char *folder)
 
     fwd_test_list_free(list, count);
 
+    fwd_map_destroy(t->map);
+    fwd_map_destroy(t->answer);
+    t->map = NULL;
+    t->answer = NULL;
+
     failed = t->failed - failed;
 
     if (count == 0) {
@@ -228,6 +235,8 @@ fwd_test_golden(fwd_test_t *t, const fwd_desc_t *desc, const char *file)
     g.file = file;
     g.desc = desc;
     g.pool = &pool;
+    g.map = &t->map;
+    g.answer = &t->answer;
     g.color = t->color;
     g.doc = fwd_cli_file_json(file, FWD_GOLDEN_SIZE_MAX, &err);
 

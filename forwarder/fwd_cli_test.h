@@ -31,6 +31,8 @@ typedef struct {
     json_t               *doc;
     fwd_pool_t           *pool;
     fwd_dest_conf_t       conf;          /* by its settings */
+    fwd_map_t           **map;           /* programs of the description, */
+    fwd_map_t           **answer;        /* each compiled once */
     uint32_t              differences;
     unsigned              color:1;
 } fwd_golden_t;

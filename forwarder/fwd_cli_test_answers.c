@@ -55,6 +55,8 @@ fwd_golden_answer(fwd_golden_t *g)
         return;
     }
 
+    in.program = g->answer;
+
     if (fwd_try_answer(&verdict, &g->conf, &in, g->pool, &err) != FWD_OK) {
         fwd_golden_say(g, "answer.jq", "%s", err.text);
         return;

@@ -101,6 +101,7 @@ fwd_golden_run(fwd_golden_t *g, fwd_golden_run_t *run)
     run->in.events = run->texts;
     run->in.count = run->count;
     run->in.now_ms = run->now_ms;
+    run->in.program = g->map;
     run->in.token = token ? fwd_cli_json_text(token, g->pool, NULL) : NULL;
 
     if (fwd_try_requests(&run->out, &g->conf, &run->in, g->pool, &err)

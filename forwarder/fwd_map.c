@@ -22,6 +22,7 @@
 #include "fwd_jv.h"
 #include "fwd_map.h"
 #include "fwd_map_private.h"
+#include "fwd_marker.h"
 #include "fwd_prelude.h"
 #include "fwd_units.h"
 
@@ -29,9 +30,25 @@
 #define FWD_MAP_PROGRAM_MAX  (FWD_MAP_SIZE_MAX + 32768)
 
 
+/* Members of the input. */
+typedef enum {
+    FWD_MAP_EVENT = 0,
+    FWD_MAP_SETTINGS,
+    FWD_MAP_NOW,
+    FWD_MAP_PERSON,
+    FWD_MAP_GRANTED,
+    FWD_MAP_AGE,
+    FWD_MAP_NAMES
+} fwd_map_name_t;
+
+
 struct fwd_map_s {
     jq_state             *jq;
     jv                    settings;
+    jv                    names[FWD_MAP_NAMES];  /* of the input */
+    fwd_jv_names_t        event_names;
+    unsigned              grants:1;      /* the program asks for "granted" */
+    unsigned              ages:1;        /* and for "age" */
     fwd_reader_tape_t     tape;
     fwd_record_writer_t   writer;
 };
@@ -55,6 +72,9 @@ static fwd_rc_t fwd_map_build(fwd_map_t **out, const fwd_dest_conf_t *conf,
     fwd_report_t *report);
 static jv fwd_map_input(const fwd_map_t *map, jv event, const char *person,
     uint64_t now_ms);
+static jv fwd_map_grants(jv event);
+static jv fwd_map_age(jv event, uint64_t now_ms);
+static jv fwd_map_each(jv grants, jv list, int granted);
 static jv fwd_map_settings(const fwd_dest_conf_t *conf);
 static jv fwd_map_list(const fwd_words_t *words);
 static void fwd_map_compile_error(void *data, jv msg);
@@ -62,6 +82,11 @@ static void fwd_map_run_error(void *data, jv msg);
 static fwd_rc_t fwd_map_output(fwd_map_t *map, jv value,
     fwd_map_record_pt record, void *data, fwd_error_t *err);
 
+
+/* Places of fwd_map_name_t. */
+static const char *const  fwd_map_names[] = {
+    "event", "settings", "now", "person", "granted", "age"
+};
 
 static const char  fwd_map_prelude[] =
     /* error(null) would look like the end of the output */
@@ -124,7 +149,7 @@ static fwd_rc_t
 fwd_map_build(fwd_map_t **out, const fwd_dest_conf_t *conf, jv settings,
     const char *source, const char *file, size_t line, fwd_report_t *report)
 {
-    int                ok;
+    int                ok, i;
     char              *prelude;
     size_t             errors;
     fwd_buf_t          program;
@@ -142,8 +167,16 @@ fwd_map_build(fwd_map_t **out, const fwd_dest_conf_t *conf, jv settings,
     }
 
     map->settings = settings;
+    map->grants = (strstr(source, "granted") != NULL);
+    map->ages = (strstr(source, ".age") != NULL);
+
+    for (i = 0; i < FWD_MAP_NAMES; i++) {
+        map->names[i] = jv_string(fwd_map_names[i]);
+    }
+
     fwd_reader_tape_init(&map->tape);
     fwd_record_init(&map->writer, conf);
+    map->writer.marker.names = &map->event_names;
 
     map->jq = jq_init();
     if (map->jq == NULL) {
@@ -188,8 +221,19 @@ fwd_map_build(fwd_map_t **out, const fwd_dest_conf_t *conf, jv settings,
 
 
 void
+fwd_map_settle(fwd_map_t *map, const fwd_dest_conf_t *conf)
+{
+    jv_free(map->settings);
+    map->settings = fwd_map_settings(conf);
+    map->writer.conf = conf;
+}
+
+
+void
 fwd_map_destroy(fwd_map_t *map)
 {
+    int  i;
+
     if (map == NULL) {
         return;
     }
@@ -198,7 +242,12 @@ fwd_map_destroy(fwd_map_t *map)
         jq_teardown(&map->jq);
     }
 
+    for (i = 0; i < FWD_MAP_NAMES; i++) {
+        jv_free(map->names[i]);
+    }
+
     jv_free(map->settings);
+    fwd_jv_names_free(&map->event_names);
     fwd_reader_tape_free(&map->tape);
     fwd_record_cleanup(&map->writer);
     free(map);
@@ -335,18 +384,118 @@ fwd_map_input(const fwd_map_t *map, jv event, const char *person,
 {
     jv  input;
 
-    input = jv_object_set(jv_object(), jv_string("event"), event);
+    input = jv_object();
+
+    if (map->grants) {
+        input = jv_object_set(input, jv_copy(map->names[FWD_MAP_GRANTED]),
+                              fwd_map_grants(event));
+    }
+
+    if (map->ages) {
+        input = jv_object_set(input, jv_copy(map->names[FWD_MAP_AGE]),
+                              fwd_map_age(event, now_ms));
+    }
+
+    input = jv_object_set(input, jv_copy(map->names[FWD_MAP_EVENT]), event);
 
     if (jv_is_valid(map->settings)) {
-        input = jv_object_set(input, jv_string("settings"),
+        input = jv_object_set(input, jv_copy(map->names[FWD_MAP_SETTINGS]),
                               jv_copy(map->settings));
     }
 
-    input = jv_object_set(input, jv_string("now"),
+    input = jv_object_set(input, jv_copy(map->names[FWD_MAP_NOW]),
                           jv_number((double) now_ms / 1000));
 
-    return jv_object_set(input, jv_string("person"),
+    return jv_object_set(input, jv_copy(map->names[FWD_MAP_PERSON]),
                          person ? jv_string(person) : jv_null());
+}
+
+
+/*
+ * { purpose: true or false } of context.martech.consent, so that a program
+ * need not search lists; what is granted outweighs.  Null without one.
+ */
+
+static jv
+fwd_map_grants(jv event)
+{
+    jv                        value, grants;
+    size_t                    i;
+    static const char *const  path[] = { "context", "martech", "consent" };
+
+    value = jv_copy(event);
+
+    for (i = 0; i < sizeof(path) / sizeof(path[0]); i++) {
+
+        if (jv_get_kind(value) != JV_KIND_OBJECT) {
+            jv_free(value);
+            return jv_null();
+        }
+
+        value = jv_object_get(value, jv_string(path[i]));
+    }
+
+    if (jv_get_kind(value) != JV_KIND_OBJECT) {
+        jv_free(value);
+        return jv_null();
+    }
+
+    grants = fwd_map_each(jv_object(), jv_object_get(jv_copy(value),
+                                                     jv_string("denied")), 0);
+
+    return fwd_map_each(grants, jv_object_get(value, jv_string("granted")),
+                        1);
+}
+
+
+/* Seconds since the event's timestamp; below zero: it is to come. */
+
+static jv
+fwd_map_age(jv event, uint64_t now_ms)
+{
+    jv       value;
+    int64_t  us;
+
+    if (jv_get_kind(event) != JV_KIND_OBJECT) {
+        return jv_null();
+    }
+
+    value = jv_object_get(jv_copy(event), jv_string("timestamp"));
+
+    if (fwd_marker_time(value, &us) != FWD_OK) {
+        jv_free(value);
+        return jv_null();
+    }
+
+    jv_free(value);
+
+    return jv_number(((double) now_ms - (double) us / 1000) / 1000);
+}
+
+
+static jv
+fwd_map_each(jv grants, jv list, int granted)
+{
+    jv   purpose;
+    int  i, n;
+
+    n = (jv_get_kind(list) == JV_KIND_ARRAY) ? jv_array_length(jv_copy(list))
+                                             : 0;
+
+    for (i = 0; i < n; i++) {
+        purpose = jv_array_get(jv_copy(list), i);
+
+        if (jv_get_kind(purpose) == JV_KIND_STRING) {
+            grants = jv_object_set(grants, purpose, jv_bool(granted));
+
+        } else {
+            jv_free(purpose);
+        }
+    }
+
+    jv_free(list);
+
+    return grants;
 }
 
 
@@ -422,13 +571,14 @@ fwd_map_run(fwd_map_t *map, martech_str_t event, const char *person,
     unsigned  n;
     fwd_rc_t  rc;
 
-    value = fwd_jv_parse_guarded(&map->tape, event);
+    value = fwd_jv_parse_guarded(&map->tape, &map->event_names, event);
 
     if (!jv_is_valid(value)) {
         jv_free(value);
         return fwd_error(err, "event cannot be parsed by jq");
     }
 
+    map->writer.marker.event = &map->tape;
     input = fwd_map_input(map, value, person, now_ms);
 
     jq_start(map->jq, input, 0);
@@ -460,6 +610,7 @@ fwd_map_run(fwd_map_t *map, martech_str_t event, const char *person,
 
     /* gives the input back now, and not at the next event */
     jq_start(map->jq, jv_null(), 0);
+    map->writer.marker.event = NULL;
 
     return rc;
 }
@@ -471,7 +622,7 @@ fwd_map_first(fwd_map_t *map, jv input, jv *out)
     jv        value;
     fwd_rc_t  rc;
 
-    input = jv_object_set(input, jv_string("settings"),
+    input = jv_object_set(input, jv_copy(map->names[FWD_MAP_SETTINGS]),
                           jv_copy(map->settings));
 
     jq_start(map->jq, input, 0);

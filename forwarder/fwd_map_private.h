@@ -30,6 +30,9 @@ fwd_rc_t fwd_map_compile_at(fwd_map_t **map, const fwd_dest_conf_t *conf,
 /* The input of answer.jq, but for "settings". */
 jv fwd_answer_value(const fwd_answer_input_t *in);
 
+/* The same program under other settings of the same description. */
+void fwd_map_settle(fwd_map_t *map, const fwd_dest_conf_t *conf);
+
 /*
  * The first output for an input, which is an object, is given away, and gets
  * the member "settings".  FWD_NONE if there is no output, FWD_ERROR if there

@@ -2,7 +2,8 @@
 /*
  * Copyright (C) ngx_martech_module contributors
  *
- * Markers: which there are, and those that are digests and encodings.
+ * Markers: which there are, how one is computed, and those that are neither
+ * digests nor encodings.
  */
 
 
@@ -11,86 +12,61 @@
 #include <string.h>
 
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 
-#include "../martech/martech_base64.h"
 #include "../martech/martech_url.h"
-#include "../martech/martech_uuid.h"
 
 #include "fwd_jv.h"
 #include "fwd_marker.h"
+#include "fwd_marker_private.h"
 
 
 #define FWD_MARKER_DEPTH_MAX  8          /* markers in each other */
 #define FWD_MARKER_NAME_MAX   256        /* of a parameter */
+#define FWD_MARKER_WHOLE_MAX  4503599627370496.0     /* 2^52 */
 
 
-typedef fwd_rc_t (*fwd_marker_pt)(fwd_marker_t *m, const char *name,
-    jv marker, jv *out, fwd_error_t *err);
-
-
-typedef struct {
-    const char           *name;
-    fwd_marker_pt         compute;       /* its text is in m->in, not empty */
-    const char           *members[3];    /* allowed beside it */
-    unsigned              raw:1;         /* the value need not be a text */
-} fwd_marker_row_t;
-
-
-static const fwd_marker_row_t *fwd_marker_find(jv marker);
-static fwd_rc_t fwd_marker_members(const fwd_marker_row_t *row, jv marker,
-    fwd_error_t *err);
-static fwd_rc_t fwd_marker_in(fwd_marker_t *m, jv value, fwd_error_t *err);
-static fwd_rc_t fwd_marker_ops(fwd_marker_t *m, jv marker, fwd_error_t *err);
-static int fwd_marker_blank(const fwd_buf_t *text);
-static jv fwd_marker_hex(const unsigned char *data, size_t len);
-static jv fwd_marker_base64_of(const unsigned char *data, size_t len,
-    int url);
-static fwd_rc_t fwd_marker_text(fwd_marker_t *m, const char *name, jv marker,
-    jv *out, fwd_error_t *err);
-static fwd_rc_t fwd_marker_digest(fwd_marker_t *m, const char *name,
-    jv marker, jv *out, fwd_error_t *err);
-static int fwd_marker_hashed(const fwd_buf_t *text, unsigned char *digest);
-static fwd_rc_t fwd_marker_hmac(fwd_marker_t *m, const char *name, jv marker,
-    jv *out, fwd_error_t *err);
-static fwd_rc_t fwd_marker_base64(fwd_marker_t *m, const char *name,
-    jv marker, jv *out, fwd_error_t *err);
-static fwd_rc_t fwd_marker_json(fwd_marker_t *m, const char *name, jv marker,
-    jv *out, fwd_error_t *err);
-static fwd_rc_t fwd_marker_uuid5(fwd_marker_t *m, const char *name, jv marker,
-    jv *out, fwd_error_t *err);
-static fwd_rc_t fwd_marker_when(fwd_marker_t *m, const char *name, jv marker,
-    jv *out, fwd_error_t *err);
-static fwd_rc_t fwd_marker_count(fwd_marker_t *m, const char *name, jv marker,
-    jv *out, fwd_error_t *err);
-static fwd_rc_t fwd_marker_query(fwd_marker_t *m, const char *name, jv marker,
-    jv *out, fwd_error_t *err);
-static fwd_rc_t fwd_marker_secret(fwd_marker_t *m, const char *name,
-    jv marker, jv *out, fwd_error_t *err);
+static fwd_rc_t fwd_marker_take(fwd_marker_t *m,
+    const fwd_marker_args_t *args, fwd_error_t *err);
+static fwd_rc_t fwd_marker_value(fwd_marker_t *m,
+    const fwd_marker_args_t *args, jv *value, fwd_error_t *err);
+static uint32_t fwd_marker_place(const fwd_marker_t *m,
+    const fwd_marker_args_t *args);
+static fwd_rc_t fwd_marker_get(fwd_marker_t *m,
+    const fwd_marker_args_t *args, jv *out, fwd_error_t *err);
+static fwd_rc_t fwd_marker_text(fwd_marker_t *m,
+    const fwd_marker_args_t *args, jv *out, fwd_error_t *err);
+static fwd_rc_t fwd_marker_json(fwd_marker_t *m,
+    const fwd_marker_args_t *args, jv *out, fwd_error_t *err);
+static fwd_rc_t fwd_marker_when(fwd_marker_t *m,
+    const fwd_marker_args_t *args, jv *out, fwd_error_t *err);
+static fwd_rc_t fwd_marker_count(fwd_marker_t *m,
+    const fwd_marker_args_t *args, jv *out, fwd_error_t *err);
+static fwd_rc_t fwd_marker_query(fwd_marker_t *m,
+    const fwd_marker_args_t *args, jv *out, fwd_error_t *err);
+static fwd_rc_t fwd_marker_secret(fwd_marker_t *m,
+    const fwd_marker_args_t *args, jv *out, fwd_error_t *err);
 
 
 static const fwd_marker_row_t  fwd_marker_rows[] = {
-    { "@text", fwd_marker_text, { "do", NULL, NULL }, 0 },
-    { "@sha256", fwd_marker_digest, { "do", NULL, NULL }, 0 },
-    { "@sha256_base64", fwd_marker_digest, { "do", NULL, NULL }, 0 },
-    { "@sha1", fwd_marker_digest, { "do", NULL, NULL }, 0 },
-    { "@md5", fwd_marker_digest, { "do", NULL, NULL }, 0 },
-    { "@hmac_sha256", fwd_marker_hmac, { "key", "do", NULL }, 0 },
-    { "@base64", fwd_marker_base64, { "do", NULL, NULL }, 0 },
-    { "@base64url", fwd_marker_base64, { "do", NULL, NULL }, 0 },
-    { "@json", fwd_marker_json, { NULL, NULL, NULL }, 1 },
-    { "@uuid5", fwd_marker_uuid5, { "namespace", "do", NULL }, 0 },
-    { "@time", fwd_marker_when, { "as", NULL, NULL }, 1 },
-    { "@number", fwd_marker_count, { "as", NULL, NULL }, 0 },
-    { "@query", fwd_marker_query, { "name", NULL, NULL }, 0 },
-    { "@secret", fwd_marker_secret, { NULL, NULL, NULL }, 0 },
-    { NULL, NULL, { NULL, NULL, NULL }, 0 }
-};
-
-/* Of persons; docs/SPEC.md has it as text. */
-static const unsigned char  fwd_marker_namespace[16] = {
-    0x6f, 0x1d, 0x9a, 0x54, 0x2c, 0x0b, 0x4e, 0x57,
-    0x9f, 0x7e, 0x0b, 0x3c, 0x1a, 0x5d, 0x8e, 0x42
+    { "@get", fwd_marker_get, FWD_MARKER_BIT(FWD_MARKER_ELSE), 1 },
+    { "@text", fwd_marker_text, FWD_MARKER_BIT(FWD_MARKER_DO), 0 },
+    { "@sha256", fwd_marker_sha256, FWD_MARKER_BIT(FWD_MARKER_DO), 0 },
+    { "@number", fwd_marker_count, FWD_MARKER_BIT(FWD_MARKER_AS), 1 },
+    { "@time", fwd_marker_when, FWD_MARKER_BIT(FWD_MARKER_AS), 1 },
+    { "@uuid5", fwd_marker_uuid5,
+      FWD_MARKER_BIT(FWD_MARKER_NAMESPACE) | FWD_MARKER_BIT(FWD_MARKER_DO),
+      0 },
+    { "@json", fwd_marker_json, 0, 1 },
+    { "@query", fwd_marker_query, FWD_MARKER_BIT(FWD_MARKER_NAME), 0 },
+    { "@secret", fwd_marker_secret, 0, 0 },
+    { "@sha256_base64", fwd_marker_sha256, FWD_MARKER_BIT(FWD_MARKER_DO), 0 },
+    { "@sha1", fwd_marker_digest, FWD_MARKER_BIT(FWD_MARKER_DO), 0 },
+    { "@md5", fwd_marker_digest, FWD_MARKER_BIT(FWD_MARKER_DO), 0 },
+    { "@hmac_sha256", fwd_marker_hmac,
+      FWD_MARKER_BIT(FWD_MARKER_KEY) | FWD_MARKER_BIT(FWD_MARKER_DO), 0 },
+    { "@base64", fwd_marker_base64, FWD_MARKER_BIT(FWD_MARKER_DO), 0 },
+    { "@base64url", fwd_marker_base64, FWD_MARKER_BIT(FWD_MARKER_DO), 0 },
+    { NULL, NULL, 0, 0 }
 };
 
 
@@ -103,6 +79,12 @@ fwd_marker_init(fwd_marker_t *m)
 
     /* letters of all scripts; without it those of ASCII */
     m->locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t) 0);
+
+    /* to look for them each time costs more than the digest of a text */
+    m->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    m->sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
+    m->md5 = EVP_MD_fetch(NULL, "MD5", NULL);
+    m->digest = EVP_MD_CTX_new();
 }
 
 
@@ -112,6 +94,12 @@ fwd_marker_cleanup(fwd_marker_t *m)
     fwd_buf_free(&m->in);
     fwd_buf_free(&m->out);
 
+    fwd_marker_known_free(m);
+    EVP_MD_CTX_free(m->digest);
+    EVP_MD_free(m->sha256);
+    EVP_MD_free(m->sha1);
+    EVP_MD_free(m->md5);
+
     if (m->locale != (locale_t) 0) {
         freelocale(m->locale);
         m->locale = (locale_t) 0;
@@ -119,41 +107,13 @@ fwd_marker_cleanup(fwd_marker_t *m)
 }
 
 
-int
-fwd_marker_is(jv object)
-{
-    jv   key;
-    int  i, is;
-
-    i = jv_object_iter(object);
-
-    if (!jv_object_iter_valid(object, i)) {
-        return 0;
-    }
-
-    key = jv_object_iter_key(object, i);
-    is = (jv_string_value(key)[0] == '@');
-    jv_free(key);
-
-    return is;
-}
-
-
 fwd_rc_t
 fwd_marker_compute(fwd_marker_t *m, jv marker, jv *out, fwd_error_t *err)
 {
-    jv                       value;
-    fwd_rc_t                 rc;
-    const fwd_marker_row_t  *row;
+    fwd_rc_t            rc;
+    fwd_marker_args_t  *args, space;
 
     *out = jv_null();
-    row = fwd_marker_find(marker);
-
-    if (row == NULL) {
-        jv_free(marker);
-        return fwd_error(err, "the map gave a value that begins with an "
-                         "unknown \"@...\"");
-    }
 
     if (m->depth == FWD_MARKER_DEPTH_MAX) {
         jv_free(marker);
@@ -161,20 +121,27 @@ fwd_marker_compute(fwd_marker_t *m, jv marker, jv *out, fwd_error_t *err)
                          "%d", FWD_MARKER_DEPTH_MAX);
     }
 
+    args = fwd_marker_read(m, marker, &space, err);
+
+    if (args == NULL) {
+        return FWD_ERROR;
+    }
+
     m->depth++;
-    rc = fwd_marker_members(row, marker, err);
+    args->busy++;
 
-    if (rc == FWD_OK && !row->raw) {
-        value = jv_object_get(jv_copy(marker), jv_string(row->name));
-        rc = fwd_marker_in(m, value, err);
+    rc = args->row->raw ? FWD_OK : fwd_marker_take(m, args, err);
+
+    if (rc == FWD_OK && (args->row->raw || !fwd_marker_blank(&m->in))) {
+        rc = args->row->compute(m, args, out, err);
     }
 
-    if (rc == FWD_OK && (row->raw || !fwd_marker_blank(&m->in))) {
-        rc = row->compute(m, row->name, marker, out, err);
-    }
-
+    args->busy--;
     m->depth--;
-    jv_free(marker);
+
+    if (args == &space) {
+        fwd_marker_args_free(&space);
+    }
 
     if (rc == FWD_OK
         && (m->in.failed || m->out.failed))
@@ -189,61 +156,130 @@ fwd_marker_compute(fwd_marker_t *m, jv marker, jv *out, fwd_error_t *err)
 }
 
 
-static const fwd_marker_row_t *
-fwd_marker_find(jv marker)
+fwd_rc_t
+fwd_marker_write(fwd_marker_t *m, jv marker, fwd_buf_t *out, int *wrote,
+    jv *value, fwd_error_t *err)
 {
-    jv                       key;
-    const fwd_marker_row_t  *row, *found;
+    fwd_rc_t  rc;
 
-    key = jv_object_iter_key(marker, jv_object_iter(marker));
-    found = NULL;
+    m->direct = out;
+    m->wrote = 0;
 
-    for (row = fwd_marker_rows; row->name != NULL; row++) {
-        if (strcmp(row->name, jv_string_value(key)) == 0) {
-            found = row;
-            break;
-        }
-    }
+    rc = fwd_marker_compute(m, marker, value, err);
 
-    jv_free(key);
+    *wrote = m->wrote;
+    m->direct = NULL;
+    m->wrote = 0;
 
-    return found;
+    return rc;
 }
 
 
-/* A member that nobody reads is a slip of the pen. */
+/* A text of valid UTF-8: where it belongs, or a value. */
 
-static fwd_rc_t
-fwd_marker_members(const fwd_marker_row_t *row, jv marker, fwd_error_t *err)
+jv
+fwd_marker_give(fwd_marker_t *m, const void *text, size_t len)
 {
-    jv   key;
-    int  i, n, known;
+    if (m->direct == NULL || m->depth != 1) {
+        return jv_string_sized(text, (int) len);
+    }
 
-    for (i = jv_object_iter(marker); jv_object_iter_valid(marker, i);
-         i = jv_object_iter_next(marker, i))
-    {
-        key = jv_object_iter_key(marker, i);
-        known = (strcmp(jv_string_value(key), row->name) == 0);
+    fwd_jv_dump_text(m->direct, text, len);
+    m->wrote = 1;
 
-        for (n = 0; n < 3 && row->members[n] != NULL; n++) {
-            known |= (strcmp(jv_string_value(key), row->members[n]) == 0);
-        }
+    return jv_null();
+}
 
-        jv_free(key);
 
-        if (!known) {
-            return fwd_error(err, "the map gave a marker \"%s\" with a "
-                             "member that it does not know", row->name);
+const fwd_marker_row_t *
+fwd_marker_find(const char *name)
+{
+    const fwd_marker_row_t  *row;
+
+    for (row = fwd_marker_rows; row->name != NULL; row++) {
+        if (row->name[1] == name[1] && strcmp(row->name, name) == 0) {
+            return row;
         }
     }
+
+    return NULL;
+}
+
+
+/* The text of the value. */
+
+static fwd_rc_t
+fwd_marker_take(fwd_marker_t *m, const fwd_marker_args_t *args,
+    fwd_error_t *err)
+{
+    jv        value;
+    uint32_t  place;
+
+    if (args->paths_count != 0) {
+        place = fwd_marker_place(m, args);
+        fwd_buf_reset(&m->in);
+
+        if (place != 0 && fwd_jv_text(m->event, place, &m->in)) {
+            return FWD_OK;
+        }
+
+        value = place ? fwd_jv_value(m->event, m->names, place)
+                      : jv_copy(args->other);
+
+    } else if (fwd_marker_value(m, args, &value, err) != FWD_OK) {
+        return FWD_ERROR;
+    }
+
+    return fwd_marker_in(m, value, err);
+}
+
+
+static fwd_rc_t
+fwd_marker_value(fwd_marker_t *m, const fwd_marker_args_t *args, jv *value,
+    fwd_error_t *err)
+{
+    uint32_t  place;
+
+    if (args->paths_count != 0) {
+        place = fwd_marker_place(m, args);
+        *value = place ? fwd_jv_value(m->event, m->names, place)
+                       : jv_copy(args->other);
+        return FWD_OK;
+    }
+
+    if (jv_get_kind(args->value) == JV_KIND_OBJECT
+        && fwd_marker_is(args->value))
+    {
+        return fwd_marker_compute(m, jv_copy(args->value), value, err);
+    }
+
+    *value = jv_copy(args->value);
 
     return FWD_OK;
 }
 
 
+/* Of "@get": the first path that leads to something. */
+
+static uint32_t
+fwd_marker_place(const fwd_marker_t *m, const fwd_marker_args_t *args)
+{
+    uint32_t  i, place;
+
+    place = 0;
+
+    for (i = 0; m->event != NULL && place == 0 && i < args->paths_count; i++)
+    {
+        place = fwd_jv_find(m->event, args->paths[i]);
+    }
+
+    return place;
+}
+
+
 /* The text of a value, which is freed; nothing of what has no text. */
 
-static fwd_rc_t
+fwd_rc_t
 fwd_marker_in(fwd_marker_t *m, jv value, fwd_error_t *err)
 {
     jv        computed;
@@ -286,7 +322,7 @@ fwd_marker_in(fwd_marker_t *m, jv value, fwd_error_t *err)
 }
 
 
-static int
+int
 fwd_marker_blank(const fwd_buf_t *text)
 {
     size_t  i;
@@ -301,282 +337,73 @@ fwd_marker_blank(const fwd_buf_t *text)
 }
 
 
-/* The operations of "do": a word or a list of words. */
+void
+fwd_marker_ops(fwd_marker_t *m, const fwd_marker_args_t *args)
+{
+    uint32_t  i;
+
+    for (i = 0; i < args->ops_count; i++) {
+        fwd_marker_run(m, &args->ops[i]);
+    }
+}
+
 
 static fwd_rc_t
-fwd_marker_ops(fwd_marker_t *m, jv marker, fwd_error_t *err)
+fwd_marker_get(fwd_marker_t *m, const fwd_marker_args_t *args, jv *out,
+    fwd_error_t *err)
 {
-    jv        list, word;
-    int       i, n;
-    fwd_rc_t  rc;
+    uint32_t  place;
 
-    list = jv_object_get(jv_copy(marker), jv_string("do"));
+    (void) err;
 
-    if (!jv_is_valid(list) || jv_get_kind(list) == JV_KIND_NULL) {
-        jv_free(list);
+    place = fwd_marker_place(m, args);
+
+    if (place == 0) {
+        *out = jv_copy(args->other);
         return FWD_OK;
     }
 
-    if (jv_get_kind(list) == JV_KIND_STRING) {
-        list = jv_array_append(jv_array(), list);
-    }
+    fwd_buf_reset(&m->in);
 
-    if (jv_get_kind(list) != JV_KIND_ARRAY
-        || jv_array_length(jv_copy(list)) > FWD_MARKER_OPS_MAX)
-    {
-        jv_free(list);
-        return fwd_error(err, "the map gave a \"do\" that is no list of up "
-                         "to %d words", FWD_MARKER_OPS_MAX);
-    }
-
-    rc = FWD_OK;
-    n = jv_array_length(jv_copy(list));
-
-    for (i = 0; i < n && rc == FWD_OK; i++) {
-        word = jv_array_get(jv_copy(list), i);
-
-        rc = (jv_get_kind(word) == JV_KIND_STRING)
-             ? fwd_marker_do(m, jv_string_value(word), err)
-             : fwd_error(err, "the map gave a \"do\" that is no list of "
-                         "words");
-
-        jv_free(word);
-    }
-
-    jv_free(list);
-
-    return rc;
-}
-
-
-static jv
-fwd_marker_hex(const unsigned char *data, size_t len)
-{
-    char               text[2 * EVP_MAX_MD_SIZE];
-    size_t             i;
-    static const char  digits[] = "0123456789abcdef";
-
-    for (i = 0; i < len; i++) {
-        text[2 * i] = digits[data[i] >> 4];
-        text[2 * i + 1] = digits[data[i] & 15];
-    }
-
-    return jv_string_sized(text, (int) (2 * len));
-}
-
-
-/* The alphabet of URLs goes without padding. */
-
-static jv
-fwd_marker_base64_of(const unsigned char *data, size_t len, int url)
-{
-    jv              value;
-    size_t          i, n;
-    martech_str_t   src;
-    unsigned char  *text;
-
-    text = malloc(martech_base64_encoded(len) + 1);
-
-    if (text == NULL) {
-        return jv_null();
-    }
-
-    src.data = data;
-    src.len = len;
-    n = martech_base64_encode(src, text);
-
-    for (i = 0; url && i < n; i++) {
-
-        if (text[i] == '=') {
-            n = i;
-
-        } else if (text[i] == '+') {
-            text[i] = '-';
-
-        } else if (text[i] == '/') {
-            text[i] = '_';
-        }
-    }
-
-    value = jv_string_sized((char *) text, (int) n);
-    free(text);
-
-    return value;
-}
-
-
-static fwd_rc_t
-fwd_marker_text(fwd_marker_t *m, const char *name, jv marker, jv *out,
-    fwd_error_t *err)
-{
-    fwd_rc_t  rc;
-
-    (void) name;
-
-    rc = fwd_marker_ops(m, marker, err);
-
-    if (rc == FWD_OK && !fwd_marker_blank(&m->in)) {
-        *out = jv_string_sized((char *) m->in.data, (int) m->in.len);
-    }
-
-    return rc;
-}
-
-
-static fwd_rc_t
-fwd_marker_digest(fwd_marker_t *m, const char *name, jv marker, jv *out,
-    fwd_error_t *err)
-{
-    unsigned        len;
-    const EVP_MD   *md;
-    unsigned char   digest[EVP_MAX_MD_SIZE];
-
-    md = strcmp(name, "@md5") == 0 ? EVP_md5()
-         : strcmp(name, "@sha1") == 0 ? EVP_sha1() : EVP_sha256();
-
-    if (md == EVP_sha256() && fwd_marker_hashed(&m->in, digest)) {
-
-        /* senders hash by themselves, too */
-        len = 32;
-
-    } else {
-
-        if (fwd_marker_ops(m, marker, err) != FWD_OK) {
-            return FWD_ERROR;
-        }
-
-        if (fwd_marker_blank(&m->in)) {
-            return FWD_OK;
-        }
-
-        if (!EVP_Digest(m->in.data, m->in.len, digest, &len, md, NULL)) {
-            return fwd_error(err, "the digest of marker \"%s\" is not "
-                             "available", name);
-        }
-    }
-
-    *out = strcmp(name, "@sha256_base64") == 0
-           ? fwd_marker_base64_of(digest, len, 0)
-           : fwd_marker_hex(digest, len);
+    *out = fwd_jv_text(m->event, place, &m->in)
+           ? fwd_marker_give(m, m->in.data, m->in.len)
+           : fwd_jv_value(m->event, m->names, place);
 
     return FWD_OK;
 }
 
 
-/* 64 hex characters, blanks around them apart. */
-
-static int
-fwd_marker_hashed(const fwd_buf_t *text, unsigned char *digest)
-{
-    int         high, low;
-    size_t      i, from, to;
-    const char *p;
-
-    static const char  digits[] = "0123456789abcdef0123456789ABCDEF";
-
-    from = 0;
-    to = text->len;
-
-    while (from < to && text->data[from] <= ' ') {
-        from++;
-    }
-
-    while (to > from && text->data[to - 1] <= ' ') {
-        to--;
-    }
-
-    if (to - from != 64) {
-        return 0;
-    }
-
-    for (i = 0; i < 32; i++) {
-        p = memchr(digits, text->data[from + 2 * i], 32);
-        high = (p != NULL) ? (int) (p - digits) & 15 : -1;
-        p = memchr(digits, text->data[from + 2 * i + 1], 32);
-        low = (p != NULL) ? (int) (p - digits) & 15 : -1;
-
-        if (high < 0 || low < 0) {
-            return 0;
-        }
-
-        digest[i] = (unsigned char) (high << 4 | low);
-    }
-
-    return 1;
-}
-
-
-/* The key may be a marker, and most often is: a secret. */
-
 static fwd_rc_t
-fwd_marker_hmac(fwd_marker_t *m, const char *name, jv marker, jv *out,
-    fwd_error_t *err)
+fwd_marker_text(fwd_marker_t *m, const fwd_marker_args_t *args,
+    jv *out, fwd_error_t *err)
 {
-    unsigned        len;
-    fwd_rc_t        rc;
-    fwd_buf_t       text;
-    unsigned char   digest[EVP_MAX_MD_SIZE];
+    (void) err;
 
-    rc = fwd_marker_ops(m, marker, err);
+    fwd_marker_ops(m, args);
 
-    if (rc != FWD_OK || fwd_marker_blank(&m->in)) {
-        return rc;
+    if (!fwd_marker_blank(&m->in)) {
+        *out = fwd_marker_give(m, m->in.data, m->in.len);
     }
 
-    fwd_buf_init(&text, FWD_MARKER_TEXT_MAX);
-    fwd_buf_add(&text, m->in.data, m->in.len);
-
-    rc = fwd_marker_in(m, jv_object_get(jv_copy(marker), jv_string("key")),
-                       err);
-
-    if (rc == FWD_OK && (m->in.len == 0 || text.failed)) {
-        rc = fwd_error(err, "the map gave a marker \"%s\" without a key",
-                       name);
-    }
-
-    if (rc == FWD_OK) {
-        (void) HMAC(EVP_sha256(), m->in.data, (int) m->in.len, text.data,
-                    text.len, digest, &len);
-        *out = fwd_marker_hex(digest, len);
-    }
-
-    fwd_buf_free(&text);
-
-    return rc;
-}
-
-
-static fwd_rc_t
-fwd_marker_base64(fwd_marker_t *m, const char *name, jv marker, jv *out,
-    fwd_error_t *err)
-{
-    fwd_rc_t  rc;
-
-    rc = fwd_marker_ops(m, marker, err);
-
-    if (rc == FWD_OK && !fwd_marker_blank(&m->in)) {
-        *out = fwd_marker_base64_of(m->in.data, m->in.len,
-                                    strcmp(name, "@base64url") == 0);
-    }
-
-    return rc;
+    return FWD_OK;
 }
 
 
 /* Markers may stand in the value. */
 
 static fwd_rc_t
-fwd_marker_json(fwd_marker_t *m, const char *name, jv marker, jv *out,
-    fwd_error_t *err)
+fwd_marker_json(fwd_marker_t *m, const fwd_marker_args_t *args,
+    jv *out, fwd_error_t *err)
 {
     jv         value;
     fwd_rc_t   rc;
     fwd_buf_t  text;
 
-    value = jv_object_get(jv_copy(marker), jv_string(name));
+    if (fwd_marker_value(m, args, &value, err) != FWD_OK) {
+        return FWD_ERROR;
+    }
 
-    if (!jv_is_valid(value) || jv_get_kind(value) == JV_KIND_NULL) {
-        jv_free(value);
+    if (jv_get_kind(value) == JV_KIND_NULL) {
         return FWD_OK;
     }
 
@@ -592,7 +419,7 @@ fwd_marker_json(fwd_marker_t *m, const char *name, jv marker, jv *out,
 
     if (rc == FWD_OK && text.failed) {
         rc = fwd_error(err, "the map gave a marker \"%s\" with more than %d "
-                       "bytes", name, FWD_MARKER_TEXT_MAX);
+                       "bytes", args->row->name, FWD_MARKER_TEXT_MAX);
     }
 
     if (rc == FWD_OK) {
@@ -606,119 +433,99 @@ fwd_marker_json(fwd_marker_t *m, const char *name, jv marker, jv *out,
 
 
 static fwd_rc_t
-fwd_marker_uuid5(fwd_marker_t *m, const char *name, jv marker, jv *out,
-    fwd_error_t *err)
+fwd_marker_when(fwd_marker_t *m, const fwd_marker_args_t *args,
+    jv *out, fwd_error_t *err)
 {
-    jv              value;
-    fwd_rc_t        rc;
-    unsigned char   text[MARTECH_UUID_LEN], space[16];
-
-    rc = fwd_marker_ops(m, marker, err);
-
-    if (rc != FWD_OK || fwd_marker_blank(&m->in)) {
-        return rc;
-    }
-
-    memcpy(space, fwd_marker_namespace, sizeof(space));
-    value = jv_object_get(jv_copy(marker), jv_string("namespace"));
-
-    if (jv_is_valid(value) && jv_get_kind(value) != JV_KIND_NULL
-        && (jv_get_kind(value) != JV_KIND_STRING
-            || fwd_marker_uuid(jv_string_value(value), space) != FWD_OK))
-    {
-        rc = fwd_error(err, "the map gave a marker \"%s\" with a namespace "
-                       "that is no UUID", name);
-    }
-
-    jv_free(value);
-
-    if (rc == FWD_OK) {
-        martech_uuid5(text, space, m->in.data, m->in.len);
-        *out = jv_string_sized((char *) text, MARTECH_UUID_LEN);
-    }
-
-    return rc;
-}
-
-
-static fwd_rc_t
-fwd_marker_when(fwd_marker_t *m, const char *name, jv marker, jv *out,
-    fwd_error_t *err)
-{
-    jv        value, as;
+    jv        as, value;
     int64_t   us;
     fwd_rc_t  rc;
 
-    (void) m;
-
-    value = jv_object_get(jv_copy(marker), jv_string(name));
-    as = jv_object_get(jv_copy(marker), jv_string("as"));
-    rc = fwd_marker_time(value, &us);
-
-    jv_free(value);
+    as = args->members[FWD_MARKER_AS];
 
     if (jv_get_kind(as) != JV_KIND_STRING) {
-        rc = fwd_error(err, "the map gave a marker \"@time\" without \"as\"");
-
-    } else if (rc == FWD_OK) {
-        rc = fwd_marker_time_as(us, jv_string_value(as), out, err);
+        return fwd_error(err, "the map gave a marker \"@time\" without "
+                         "\"as\"");
     }
 
-    jv_free(as);
+    if (fwd_marker_value(m, args, &value, err) != FWD_OK) {
+        return FWD_ERROR;
+    }
+
+    rc = fwd_marker_time(value, &us);
+    jv_free(value);
+
+    if (rc == FWD_OK) {
+        rc = fwd_marker_time_as(us, jv_string_value(as), out, err);
+    }
 
     return rc == FWD_NONE ? FWD_OK : rc;
 }
 
 
 static fwd_rc_t
-fwd_marker_count(fwd_marker_t *m, const char *name, jv marker, jv *out,
-    fwd_error_t *err)
+fwd_marker_count(fwd_marker_t *m, const fwd_marker_args_t *args,
+    jv *out, fwd_error_t *err)
 {
-    jv        as;
+    jv        as, value;
     int       whole;
     double    number;
+    fwd_rc_t  rc;
 
-    as = jv_object_get(jv_copy(marker), jv_string("as"));
+    as = args->members[FWD_MARKER_AS];
     whole = (jv_get_kind(as) == JV_KIND_STRING
              && strcmp(jv_string_value(as), "int") == 0);
 
-    if (!whole && jv_is_valid(as) && jv_get_kind(as) != JV_KIND_NULL) {
-        jv_free(as);
+    if (!whole && jv_get_kind(as) != JV_KIND_NULL) {
         return fwd_error(err, "the map gave a marker \"%s\" with another "
-                         "\"as\" than \"int\"", name);
+                         "\"as\" than \"int\"", args->row->name);
     }
 
-    jv_free(as);
+    if (fwd_marker_value(m, args, &value, err) != FWD_OK) {
+        return FWD_ERROR;
+    }
 
-    if (fwd_marker_number(m->in.data, m->in.len, &number) == FWD_OK) {
+    if (jv_get_kind(value) == JV_KIND_NUMBER) {
+        number = jv_number_value(value);
 
-        if (whole) {
-            number = (number < 0) ? -(double) (int64_t) (0.5 - number)
-                                  : (double) (int64_t) (number + 0.5);
+    } else {
+        rc = fwd_marker_in(m, value, err);
+
+        if (rc != FWD_OK
+            || fwd_marker_number(m->in.data, m->in.len, &number) != FWD_OK)
+        {
+            return rc;
         }
-
-        *out = jv_number(number);
     }
+
+    /* those beyond have no fraction */
+
+    if (whole && number > -FWD_MARKER_WHOLE_MAX
+        && number < FWD_MARKER_WHOLE_MAX)
+    {
+        number = (number < 0) ? -(double) (int64_t) (0.5 - number)
+                              : (double) (int64_t) (number + 0.5);
+    }
+
+    *out = jv_number(number);
 
     return FWD_OK;
 }
 
 
 static fwd_rc_t
-fwd_marker_query(fwd_marker_t *m, const char *name, jv marker, jv *out,
-    fwd_error_t *err)
+fwd_marker_query(fwd_marker_t *m, const fwd_marker_args_t *args,
+    jv *out, fwd_error_t *err)
 {
     jv              wanted;
     size_t          n, len;
     martech_str_t   part;
     unsigned char   text[FWD_MARKER_NAME_MAX], *p, *end, *amp, *eq;
 
-    wanted = jv_object_get(jv_copy(marker), jv_string("name"));
+    wanted = args->members[FWD_MARKER_NAME];
 
     if (jv_get_kind(wanted) != JV_KIND_STRING) {
-        jv_free(wanted);
         return fwd_error(err, "the map gave a marker \"%s\" without \"name\"",
-                         name);
+                         args->row->name);
     }
 
     len = (size_t) jv_string_length_bytes(jv_copy(wanted));
@@ -761,19 +568,15 @@ fwd_marker_query(fwd_marker_t *m, const char *name, jv marker, jv *out,
         break;
     }
 
-    jv_free(wanted);
-
     return FWD_OK;
 }
 
 
 static fwd_rc_t
-fwd_marker_secret(fwd_marker_t *m, const char *name, jv marker, jv *out,
-    fwd_error_t *err)
+fwd_marker_secret(fwd_marker_t *m, const fwd_marker_args_t *args,
+    jv *out, fwd_error_t *err)
 {
     const char  *value;
-
-    (void) marker;
 
     value = fwd_buf_string(&m->in);
     value = (value != NULL && m->secret != NULL)
@@ -781,40 +584,10 @@ fwd_marker_secret(fwd_marker_t *m, const char *name, jv marker, jv *out,
 
     if (value == NULL) {
         return fwd_error(err, "the map gave a marker \"%s\" that names no "
-                         "secret setting with a value", name);
+                         "secret setting with a value", args->row->name);
     }
 
     *out = jv_string(value);
 
     return FWD_OK;
-}
-
-
-fwd_rc_t
-fwd_marker_uuid(const char *text, unsigned char uuid[16])
-{
-    int     n;
-    size_t  i;
-
-    n = 0;
-
-    for (i = 0; i < 16; i++) {
-
-        if (i == 4 || i == 6 || i == 8 || i == 10) {
-
-            if (text[n++] != '-') {
-                return FWD_ERROR;
-            }
-        }
-
-        if (sscanf(text + n, "%2hhx", &uuid[i]) != 1
-            || text[n] == '\0' || text[n + 1] == '\0')
-        {
-            return FWD_ERROR;
-        }
-
-        n += 2;
-    }
-
-    return text[n] == '\0' ? FWD_OK : FWD_ERROR;
 }

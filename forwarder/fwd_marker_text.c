@@ -13,12 +13,10 @@
 #include <wctype.h>
 
 #include "fwd_marker.h"
+#include "fwd_marker_private.h"
 
 
 #define FWD_MARKER_ARG_MAX  32           /* bytes behind the colon */
-
-
-typedef void (*fwd_marker_op_pt)(fwd_marker_t *m, const char *arg);
 
 
 /* How the argument of an operation looks. */
@@ -96,18 +94,20 @@ static const char  fwd_marker_base[] =
 
 
 fwd_rc_t
-fwd_marker_do(fwd_marker_t *m, const char *word, fwd_error_t *err)
+fwd_marker_step(fwd_marker_step_t *step, const char *word, fwd_error_t *err)
 {
     size_t                  len;
-    fwd_buf_t               swap;
     const char             *arg;
     const fwd_marker_op_t  *op;
 
-    len = strcspn(word, ":");
-    arg = (word[len] == ':') ? word + len + 1 : NULL;
+    arg = strchr(word, ':');
+    len = (arg != NULL) ? (size_t) (arg - word) : strlen(word);
+    arg = (arg != NULL) ? arg + 1 : NULL;
 
     for (op = fwd_marker_ops_table; op->word != NULL; op++) {
-        if (strlen(op->word) == len && memcmp(op->word, word, len) == 0) {
+        if (op->word[0] == word[0] && strncmp(op->word, word, len) == 0
+            && op->word[len] == '\0')
+        {
             break;
         }
     }
@@ -123,14 +123,24 @@ fwd_marker_do(fwd_marker_t *m, const char *word, fwd_error_t *err)
         return fwd_error(err, "the map gave an unknown operation in \"do\"");
     }
 
+    step->run = op->run;
+    step->arg = arg;
+
+    return FWD_OK;
+}
+
+
+void
+fwd_marker_run(fwd_marker_t *m, const fwd_marker_step_t *step)
+{
+    fwd_buf_t  swap;
+
     fwd_buf_reset(&m->out);
-    op->run(m, arg);
+    step->run(m, step->arg);
 
     swap = m->in;
     m->in = m->out;
     m->out = swap;
-
-    return FWD_OK;
 }
 
 
@@ -143,7 +153,13 @@ fwd_marker_next(const fwd_buf_t *in, size_t at, uint32_t *c)
     const unsigned char  *p;
 
     p = in->data + at;
-    n = (*p < 0x80) ? 1 : (*p < 0xe0) ? 2 : (*p < 0xf0) ? 3 : 4;
+
+    if (*p < 0x80) {
+        *c = *p;
+        return at + 1;
+    }
+
+    n = (*p < 0xe0) ? 2 : (*p < 0xf0) ? 3 : 4;
 
     if (n > in->len - at) {
         n = 1;
@@ -164,7 +180,14 @@ static void
 fwd_marker_put(fwd_buf_t *out, uint32_t c)
 {
     if (c < 0x80) {
-        fwd_buf_add_char(out, (int) c);
+
+        if (out->len < out->size && !out->failed) {
+            out->data[out->len++] = (unsigned char) c;
+
+        } else {
+            fwd_buf_add_char(out, (int) c);
+        }
+
         return;
     }
 
@@ -193,6 +216,10 @@ fwd_marker_put(fwd_buf_t *out, uint32_t c)
 static int
 fwd_marker_space(const fwd_marker_t *m, uint32_t c)
 {
+    if (c > ' ' && c < 0x7f) {
+        return 0;
+    }
+
     if (c <= ' ' || c == 0x7f || c == 0xa0 || c == 0xfeff || c == 0x200b
         || c == 0x202f)
     {
@@ -241,7 +268,7 @@ static int
 fwd_marker_alnum_is(const fwd_marker_t *m, uint32_t c)
 {
     return (c >= '0' && c <= '9') || fwd_marker_letter(m, c)
-           || fwd_marker_digit(c);
+           || (c >= 0x80 && fwd_marker_digit(c));
 }
 
 
@@ -326,7 +353,7 @@ fwd_marker_op_digits(fwd_marker_t *m, const char *arg)
 
     for (i = 0; i < m->in.len; i++) {
         if (m->in.data[i] >= '0' && m->in.data[i] <= '9') {
-            fwd_buf_add_char(&m->out, m->in.data[i]);
+            fwd_marker_put(&m->out, m->in.data[i]);
         }
     }
 }

@@ -74,11 +74,7 @@ static const fwd_prelude_row_t  fwd_prelude_rows[] = {
     { "millis", "def millis: {\"@time\": .event.timestamp, as: \"ms\"};" },
     { "micros", "def micros: {\"@time\": .event.timestamp, as: \"us\"};" },
     { "iso", "def iso: {\"@time\": .event.timestamp, as: \"iso\"};" },
-    { "granted", "def granted($p): .event.context.martech.consent? | "
-      "if . == null then null "
-      "elif ((.granted? // []) | index($p)) != null then true "
-      "elif ((.denied? // []) | index($p)) != null then false "
-      "else null end;" },
+    { "granted", "def granted($p): .granted[$p];" },
     { "sane", "def sane: def object(names): with_entries(select("
       "(.value | type) == \"object\" or ([.key] | inside(names) | not))); "
       ".event |= (object([\"properties\", \"traits\", \"context\"]) | "

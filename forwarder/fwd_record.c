@@ -78,6 +78,8 @@ static fwd_rc_t fwd_record_list(fwd_record_writer_t *w, jv value,
     fwd_buf_t *out, unsigned depth, fwd_error_t *err);
 static fwd_rc_t fwd_record_object(fwd_record_writer_t *w, jv value,
     fwd_buf_t *out, unsigned depth, fwd_error_t *err);
+static fwd_rc_t fwd_record_ordered(fwd_record_writer_t *w, jv value,
+    fwd_buf_t *out, unsigned depth, fwd_error_t *err);
 static fwd_rc_t fwd_record_element(fwd_record_writer_t *w, jv value,
     fwd_buf_t *out, unsigned depth, int *left_out, fwd_error_t *err);
 static fwd_rc_t fwd_record_member(fwd_record_writer_t *w, jv key, jv value,
@@ -432,38 +434,28 @@ fwd_record_sorted(fwd_record_steer_t *s, jv value, fwd_record_slice_t *slice,
     fwd_error_t *err)
 {
     int        left_out;
-    jv         text, clean;
-    size_t     len;
     fwd_rc_t   rc;
     fwd_buf_t  out;
 
-    /* its markers first */
-
     fwd_buf_init(&out, FWD_RECORD_GROUP_MAX);
+    s->w->sorted = 1;
     rc = fwd_record_node(s->w, value, &out, 0, &left_out, err);
+    s->w->sorted = 0;
 
     if (rc == FWD_OK && out.failed) {
         rc = fwd_error(err, "the map gave a \"@group\" or \"@path\" above %d "
                        "bytes", FWD_RECORD_GROUP_MAX);
     }
 
-    if (rc != FWD_OK) {
-        fwd_buf_free(&out);
-        return rc;
+    if (rc == FWD_OK) {
+        slice->at = s->w->steer.len;
+        slice->len = out.len;
+        fwd_buf_add(&s->w->steer, out.data, out.len);
     }
 
-    clean = jv_parse_sized((char *) out.data, (int) out.len);
-    text = jv_dump_string(clean, JV_PRINT_SORTED);
-    len = (size_t) jv_string_length_bytes(jv_copy(text));
-
-    slice->at = s->w->steer.len;
-    slice->len = len;
-    fwd_buf_add(&s->w->steer, jv_string_value(text), len);
-
-    jv_free(text);
     fwd_buf_free(&out);
 
-    return FWD_OK;
+    return rc;
 }
 
 
@@ -506,6 +498,7 @@ fwd_record_node(fwd_record_writer_t *w, jv value, fwd_buf_t *out,
     unsigned depth, int *left_out, fwd_error_t *err)
 {
     jv        computed;
+    int       wrote;
     size_t    at;
     jv_kind   kind;
     fwd_rc_t  rc;
@@ -518,23 +511,28 @@ fwd_record_node(fwd_record_writer_t *w, jv value, fwd_buf_t *out,
                          FWD_RECORD_DEPTH_MAX);
     }
 
+    at = out->len;
     kind = jv_get_kind(value);
 
-    if (kind == JV_KIND_OBJECT && fwd_marker_is(value)) {
-        rc = fwd_marker_compute(&w->marker, value, &computed, err);
+    if (kind == JV_KIND_OBJECT
+        && (fwd_marker_is_known(&w->marker, value) || fwd_marker_is(value)))
+    {
+        rc = fwd_marker_write(&w->marker, value, out, &wrote, &computed, err);
 
         if (rc != FWD_OK) {
             return rc;
         }
 
         value = computed;
-        kind = jv_get_kind(value);
+        kind = wrote ? JV_KIND_INVALID : jv_get_kind(value);
     }
 
-    at = out->len;
     rc = FWD_OK;
 
     switch (kind) {
+
+    case JV_KIND_INVALID:                /* written */
+        break;
 
     case JV_KIND_ARRAY:
         rc = fwd_record_list(w, value, out, depth + 1, err);
@@ -631,7 +629,9 @@ fwd_record_element(fwd_record_writer_t *w, jv value, fwd_buf_t *out,
             : (jv_get_kind(value) == JV_KIND_STRING) ? "\"\"" : "{}";
 
     if (jv_get_kind(value) == JV_KIND_NULL
-        || (jv_get_kind(value) == JV_KIND_OBJECT && fwd_marker_is(value)))
+        || (jv_get_kind(value) == JV_KIND_OBJECT
+            && (fwd_marker_is_known(&w->marker, value)
+                || fwd_marker_is(value))))
     {
         empty = NULL;
     }
@@ -654,6 +654,10 @@ fwd_record_object(fwd_record_writer_t *w, jv value, fwd_buf_t *out,
     int       i;
     fwd_rc_t  rc;
 
+    if (w->sorted) {
+        return fwd_record_ordered(w, value, out, depth, err);
+    }
+
     rc = FWD_OK;
 
     fwd_buf_add_char(out, '{');
@@ -668,6 +672,37 @@ fwd_record_object(fwd_record_writer_t *w, jv value, fwd_buf_t *out,
     }
 
     fwd_buf_add_char(out, '}');
+    jv_free(value);
+
+    return rc;
+}
+
+
+/* By names. */
+
+static fwd_rc_t
+fwd_record_ordered(fwd_record_writer_t *w, jv value, fwd_buf_t *out,
+    unsigned depth, fwd_error_t *err)
+{
+    jv        keys, key;
+    int       i, n;
+    fwd_rc_t  rc;
+
+    rc = FWD_OK;
+    keys = jv_keys(jv_copy(value));
+    n = jv_array_length(jv_copy(keys));
+
+    fwd_buf_add_char(out, '{');
+
+    for (i = 0; i < n && rc == FWD_OK; i++) {
+        key = jv_array_get(jv_copy(keys), i);
+        rc = fwd_record_member(w, key, jv_object_get(jv_copy(value),
+                                                     jv_copy(key)),
+                               out, depth, err);
+    }
+
+    fwd_buf_add_char(out, '}');
+    jv_free(keys);
     jv_free(value);
 
     return rc;
@@ -708,20 +743,19 @@ fwd_record_member(fwd_record_writer_t *w, jv key, jv value, fwd_buf_t *out,
 static void
 fwd_record_key(fwd_buf_t *out, jv key)
 {
-    jv           bare;
-    int          len;
+    size_t       len;
     const char  *text;
 
     text = jv_string_value(key);
+    len = (size_t) jv_string_length_bytes(jv_copy(key));
 
     if (text[0] == FWD_JV_GUARD[0] && text[1] == '@') {
-        len = jv_string_length_bytes(jv_copy(key));
-        bare = jv_string_sized(text + 1, len - 1);
-        jv_free(key);
-        key = bare;
+        text++;
+        len--;
     }
 
-    fwd_jv_dump(out, key);
+    fwd_jv_dump_text(out, text, len);
+    jv_free(key);
 }
 
 

@@ -56,6 +56,7 @@ typedef struct {
     fwd_buf_t             text;
     fwd_buf_t             steer;         /* group, path, array, merge */
     unsigned              show:1;        /* for people: no secrets */
+    unsigned              sorted:1;      /* while a group is written */
 } fwd_record_writer_t;
 
 

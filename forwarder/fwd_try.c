@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "fwd_map.h"
+#include "fwd_map_private.h"
 #include "fwd_target.h"
 #include "fwd_try_private.h"
 
@@ -32,6 +33,13 @@ typedef struct {
 #define FWD_TRY_WAIT_MAX  64             /* of a Retry-After, as fwd_reply.h */
 
 
+typedef fwd_rc_t (*fwd_try_create_pt)(fwd_map_t **map,
+    const fwd_dest_conf_t *conf, fwd_report_t *report);
+
+
+static fwd_rc_t fwd_try_program(fwd_map_t **map, fwd_map_t **kept,
+    const fwd_dest_conf_t *conf, fwd_try_create_pt create,
+    fwd_report_t *report);
 static fwd_rc_t fwd_try_map(fwd_try_t *t, fwd_map_t *map, fwd_error_t *err);
 static void fwd_try_steers(fwd_try_t *t);
 static fwd_rc_t fwd_try_one(fwd_try_t *t, fwd_map_t *map);
@@ -128,7 +136,8 @@ fwd_try_requests(fwd_try_output_t *out, const fwd_dest_conf_t *conf,
     map = NULL;
 
     if (conf->desc->map != NULL
-        && fwd_map_create(&map, conf, &report) != FWD_OK)
+        && fwd_try_program(&map, in->program, conf, fwd_map_create, &report)
+           != FWD_OK)
     {
         fwd_batch_free(t.batch);
         return fwd_error(err, "%.250s", report.texts[0]);
@@ -139,7 +148,10 @@ fwd_try_requests(fwd_try_output_t *out, const fwd_dest_conf_t *conf,
     }
 
     rc = fwd_try_map(&t, map, err);
-    fwd_map_destroy(map);
+
+    if (in->program == NULL) {
+        fwd_map_destroy(map);
+    }
 
     if (rc == FWD_OK && conf->http.endpoints != NULL
         && t.batch->records_count != 0)
@@ -150,6 +162,31 @@ fwd_try_requests(fwd_try_output_t *out, const fwd_dest_conf_t *conf,
     fwd_batch_free(t.batch);
 
     return rc;
+}
+
+
+/* To compile one takes longer than all the rest. */
+
+static fwd_rc_t
+fwd_try_program(fwd_map_t **map, fwd_map_t **kept,
+    const fwd_dest_conf_t *conf, fwd_try_create_pt create,
+    fwd_report_t *report)
+{
+    if (kept != NULL && *kept != NULL) {
+        *map = *kept;
+        fwd_map_settle(*map, conf);
+        return FWD_OK;
+    }
+
+    if (create(map, conf, report) != FWD_OK) {
+        return FWD_ERROR;
+    }
+
+    if (kept != NULL) {
+        *kept = *map;
+    }
+
+    return FWD_OK;
 }
 
 
@@ -522,7 +559,10 @@ fwd_try_answer(fwd_try_verdict_t *out, const fwd_dest_conf_t *conf,
 
     if (conf->desc->answer != NULL) {
 
-        if (fwd_answer_create(&answer, conf, &report) != FWD_OK) {
+        if (fwd_try_program(&answer, in->program, conf, fwd_answer_create,
+                            &report)
+            != FWD_OK)
+        {
             return fwd_error(err, "%.250s", report.texts[0]);
         }
 
@@ -539,7 +579,10 @@ fwd_try_answer(fwd_try_verdict_t *out, const fwd_dest_conf_t *conf,
         input.keys = in->keys;
 
         rc = fwd_answer_run(answer, &input, &output, err);
-        fwd_map_destroy(answer);
+
+        if (in->program == NULL) {
+            fwd_map_destroy(answer);
+        }
 
         if (rc == FWD_NONE) {
             output.all.outcome = fwd_outcome_http(in->status);

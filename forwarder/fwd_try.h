@@ -14,6 +14,7 @@
 
 #include "fwd_auth.h"
 #include "fwd_call.h"
+#include "fwd_map.h"
 #include "fwd_outcome.h"
 
 
@@ -52,6 +53,9 @@ typedef struct {
     const char           *token;         /* answer of a token server, JSON, or
                                             NULL */
     uint64_t              now_ms;
+    fwd_map_t           **program;       /* kept for the next call with this
+                                            description, whose caller destroys
+                                            it; NULL: not kept */
     unsigned              validate:1;    /* the endpoint's "validate" */
     unsigned              show:1;        /* "***" for secrets */
 } fwd_try_input_t;
@@ -88,6 +92,7 @@ typedef struct {
     uint64_t              now_ms;        /* for a Retry-After with a date */
     const char           *keys;          /* ".keys" of answer.jq, JSON; NULL:
                                             none */
+    fwd_map_t           **program;       /* as above */
 } fwd_try_answer_t;
 
 

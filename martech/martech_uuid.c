@@ -42,7 +42,8 @@ martech_uuid5(unsigned char *out, const unsigned char namespace_id[16],
     const void *name, size_t len)
 {
     size_t         n;
-    unsigned char  digest[SHA_DIGEST_LENGTH], block[1024], *buf;
+    unsigned char  digest[SHA_DIGEST_LENGTH], *buf;
+    unsigned char  block[16 + MARTECH_UUID5_NAME_MAX];
 
     /* names are ids, far shorter than the block; a longer one is hashed
        first, so that no allocation can fail here */
@@ -50,7 +51,7 @@ martech_uuid5(unsigned char *out, const unsigned char namespace_id[16],
     buf = block;
     memcpy(buf, namespace_id, 16);
 
-    if (len <= sizeof(block) - 16) {
+    if (len <= MARTECH_UUID5_NAME_MAX) {
         memcpy(buf + 16, name, len);
         n = 16 + len;
 
@@ -60,11 +61,21 @@ martech_uuid5(unsigned char *out, const unsigned char namespace_id[16],
     }
 
     SHA1(buf, n, digest);
+    martech_uuid5_of(out, digest);
+}
 
-    digest[6] = (unsigned char) (0x50 | (digest[6] & 0x0f));
-    digest[8] = (unsigned char) (0x80 | (digest[8] & 0x3f));
 
-    martech_uuid_text(out, digest);
+void
+martech_uuid5_of(unsigned char *out, const unsigned char digest[20])
+{
+    unsigned char  bytes[16];
+
+    memcpy(bytes, digest, sizeof(bytes));
+
+    bytes[6] = (unsigned char) (0x50 | (bytes[6] & 0x0f));
+    bytes[8] = (unsigned char) (0x80 | (bytes[8] & 0x3f));
+
+    martech_uuid_text(out, bytes);
 }
 
 

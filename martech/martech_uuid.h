@@ -21,11 +21,16 @@
 void martech_uuid7(unsigned char *out, uint64_t ms, const uint64_t random[2]);
 
 /*
- * The same from a namespace (16 bytes) and a name, by SHA-1.  Of a name
- * longer than 1008 bytes its SHA-1 digest is taken as the name.
+ * The same from a namespace (16 bytes) and a name, by SHA-1.  Of a longer
+ * name its SHA-1 digest is taken as the name.
  */
+#define MARTECH_UUID5_NAME_MAX  1008
+
 void martech_uuid5(unsigned char *out, const unsigned char namespace_id[16],
     const void *name, size_t len);
+
+/* The same for who has the SHA-1 digest of namespace and name. */
+void martech_uuid5_of(unsigned char *out, const unsigned char digest[20]);
 
 
 #endif /* _MARTECH_UUID_H_INCLUDED_ */

@@ -31,7 +31,7 @@ names() {
 # What a benchmark runs, as targets of tools/build.sh.
 targets_of() {
     case $1 in
-        json | plan) echo bench ;;
+        json | map | plan) echo bench ;;
         forwarder | isolation) echo bench forwarder ;;
         *)         echo bench module ;;
     esac

@@ -1,43 +1,45 @@
 # Canonical events to events of PostHog.  The uuid is made of the messageId,
 # so that a repeated event is the same one.
 
+# What is constant costs jq nothing: the paths of "@get" are followed by the
+# writer of records.
+
 # Of the sender's address, not of ours, a place is made; without one, none.
 def about:
-  .event.context as $c
-  | {
-      "$ip": $c.ip,
-      "$geoip_disable": (if $c.ip then null else true end),
-      "$current_url": page_url,
-      "$pathname": $c.page.path,
-      "$referrer": $c.page.referrer,
-      "$title": $c.page.title,
-      "$raw_user_agent": $c.userAgent,
-      "$os": $c.os.name,
-      "$os_version": $c.os.version,
-      "$app_version": $c.app.version,
-      "$device_type": $c.device.type,
-      "$locale": $c.locale,
-      "$timezone": $c.timezone,
-      "$screen_width": $c.screen.width,
-      "$screen_height": $c.screen.height,
-      "$groups": (if $c.groupId then {(.settings.group_type): $c.groupId}
-                  else null end),
-      "$process_person_profile":
-        (if .event.userId or .settings.profiles == "always" then null
-         else false end)
-    };
+  {
+    "$ip": { "@get": "context.ip" },
+    "$current_url": { "@get": ["context.page.url", "properties.url"] },
+    "$pathname": { "@get": "context.page.path" },
+    "$referrer": { "@get": "context.page.referrer" },
+    "$title": { "@get": "context.page.title" },
+    "$raw_user_agent": { "@get": "context.userAgent" },
+    "$os": { "@get": "context.os.name" },
+    "$os_version": { "@get": "context.os.version" },
+    "$app_version": { "@get": "context.app.version" },
+    "$device_type": { "@get": "context.device.type" },
+    "$locale": { "@get": "context.locale" },
+    "$timezone": { "@get": "context.timezone" },
+    "$screen_width": { "@get": "context.screen.width" },
+    "$screen_height": { "@get": "context.screen.height" }
+  }
+  + (if .event.context.ip then null else { "$geoip_disable": true } end)
+  + (if .event.context.groupId then
+       { "$groups": { (.settings.group_type): .event.context.groupId } }
+     else null end)
+  + (if .event.userId or .settings.profiles == "always" then null
+     else { "$process_person_profile": false } end);
 
 def record($name; $properties):
   {
     event: $name,
     distinct_id: (.event.userId // .event.anonymousId),
-    timestamp: iso,
-    uuid: { "@uuid5": .event.messageId },
+    timestamp: { "@time": { "@get": "timestamp" }, as: "iso" },
+    uuid: { "@uuid5": { "@get": "messageId" } },
     properties: (about + $properties)
   }
   # a request is historical as a whole: events of more than two days
-  + if .event.timestamp < (.now - 172800 | todate)
-    then { "@group": { historical: true } } else {} end;
+  + (if .age > 172800 then { "@group": { historical: true } }
+     else null end);
 
 def records: .event as $e
 | if $e.type == "group" then

@@ -41,6 +41,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         conf.desc = &desc;
         conf.values = fuzz_values;
         fwd_record_init(&w, &conf);
+        w.marker.event = &rt;            /* it is its own event */
     }
 
     if (size == 0) {
@@ -53,7 +54,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     input.data = data + 1;
     input.len = size - 1;
 
-    value = (data[0] & 0x80) ? fwd_jv_parse_guarded(&rt, input)
+    value = (data[0] & 0x80) ? fwd_jv_parse_guarded(&rt, NULL, input)
                              : fwd_jv_parse(&rt, input);
 
     if (!jv_is_valid(value)) {

@@ -20,7 +20,12 @@
 
 #define TEST_EVENT                                                            \
     "{\"messageId\":\"m1\",\"event\":\"Order\",\"n\":[1,2,3],"                \
-    "\"secretish\":\"hunter2\"}"
+    "\"secretish\":\"hunter2\",\"timestamp\":\"2026-11-20T19:35:00.123Z\","  \
+    "\"context\":{\"martech\":{\"consent\":{\"granted\":[\"analytics\"],"     \
+    "\"denied\":[\"advertising\",\"analytics\"]}}},"                          \
+    "\"p\":{\"@secret\":\"token\",\"\\u0065\":\"a\\nb\","          \
+    "\"z\":null,\"f\":12.50,"                                                 \
+    "\"o\":false,\"big\":1e300,\"q\":{\"@secret\":\"token\"}}}"
 
 
 /* What a description and a configuration would give. */
@@ -112,6 +117,46 @@ static const struct {
     { ".settings", FWD_OK, "{\"pixel\":\"p-1\",\"level\":7,\"loud\":true};" },
     { "{ now }", FWD_OK, "{\"now\":1795203360.123};" },
 
+    { "{ a: granted(\"analytics\"), b: granted(\"advertising\"), "
+      "c: granted(\"x\") }", FWD_OK, "{\"a\":true,\"b\":false,\"c\":null};" },
+    { "{ a: .age }", FWD_OK, "{\"a\":60};" },
+
+    /* paths; what is constant is the same value with each event */
+    { "{ a: {\"@get\": \"messageId\"}, b: {\"@get\": \"n\"} }", FWD_OK,
+      "{\"a\":\"m1\",\"b\":[1,2,3]};" },
+    { "{ a: {\"@get\": [\"p.x\", \"event.y\", \"p.z\", \"event\"]}, "
+      "b: {\"@get\": \"p.e\"}, c: {\"@get\": \"p.o\"} }", FWD_OK,
+      "{\"a\":\"Order\",\"b\":\"a\\nb\",\"c\":false};" },
+    { "{ a: {\"@get\": \"p.z\"}, b: {\"@get\": \"p.z\", else: [1]}, "
+      "c: {\"@number\": {\"@get\": \"n.x\", else: \"7\"}} }", FWD_OK,
+      "{\"a\":null,\"b\":[1],\"c\":7};" },
+    { "{ a: {\"@text\": {\"@get\": \"p.e\"}, do: [\"upper\"]}, "
+      "b: {\"@text\": {\"@get\": \"p.f\"}}, "
+      "c: {\"@number\": {\"@get\": \"p.f\"}, as: \"int\"}, "
+      "d: {\"@number\": {\"@get\": \"p.big\"}, as: \"int\"}, "
+      "e: {\"@time\": {\"@get\": \"timestamp\"}, as: \"s\"} }", FWD_OK,
+      "{\"a\":\"A\\nB\",\"b\":\"12.5\",\"c\":13,\"d\":1e+300,"
+      "\"e\":1795203300};" },
+    { "{ a: {\"@json\": {\"@get\": \"n\"}}, b: [{\"@get\": \"nope\"}] }",
+      FWD_OK, "{\"a\":\"[1,2,3]\",\"b\":[null]};" },
+    { "{ a: {\"@json\": [{\"@get\": \"event\"}, {\"@get\": \"n\"}]} }",
+      FWD_OK, "{\"a\":\"[\\\"Order\\\",[1,2,3]]\"};" },
+    { ".event.n[] | { n: ., a: {\"@get\": \"event\"} }", FWD_OK,
+      "{\"n\":1,\"a\":\"Order\"};{\"n\":2,\"a\":\"Order\"};"
+      "{\"n\":3,\"a\":\"Order\"};" },
+    { "{ a: {\"@get\": 5} }", FWD_ERROR, NULL },
+    { "{ a: {\"@get\": []} }", FWD_ERROR, NULL },
+    { "{ a: {\"@get\": \"\"} }", FWD_ERROR, NULL },
+    { "{ a: {\"@get\": \"n\", do: \"trim\"} }", FWD_ERROR, NULL },
+    { "{ a: {\"@text\": {\"@get\": \"n\", do: \"trim\"}} }", FWD_ERROR,
+      NULL },
+
+    /* an object of the event is no marker by this way either */
+    { "{ a: {\"@get\": \"p\"} | ., b: 1 }", FWD_OK,
+      "{\"a\":{\"@secret\":\"token\",\"e\":\"a\\nb\",\"z\":null,"
+      "\"f\":12.5,\"o\":false,\"big\":1e+300,\"q\":{\"@secret\":\"token\"}},"
+      "\"b\":1};" },
+
     { "error(.event.secretish)", FWD_ERROR, NULL },
     { "error(.event.nope)", FWD_ERROR, NULL },
     { "null | error", FWD_ERROR, NULL },
@@ -163,6 +208,46 @@ test_programs(void **state)
 }
 
 
+/* More markers than places for them: each keeps its own paths. */
+
+static void
+test_many_markers(void **state)
+{
+    int           i;
+    fwd_buf_t     program, wanted;
+    fwd_map_t    *map;
+    fwd_report_t  report;
+    char          text[64];
+
+    (void) state;
+
+    fwd_buf_init(&program, 1 << 20);
+    fwd_buf_init(&wanted, 1 << 20);
+    fwd_buf_add_char(&program, '[');
+    fwd_buf_add_string(&wanted, "{\"a\":[");
+
+    for (i = 0; i < 2000; i++) {
+        (void) snprintf(text, sizeof(text), "%s{\"@get\":[\"x%d\",\"%s\"]}",
+                        i ? "," : "", i, i % 3 ? "messageId" : "event");
+        fwd_buf_add_string(&program, text);
+        fwd_buf_add_string(&wanted, i ? "," : "");
+        fwd_buf_add_string(&wanted, i % 3 ? "\"m1\"" : "\"Order\"");
+    }
+
+    fwd_buf_add_string(&program, "] as $a | {a: $a}");
+    fwd_buf_add_string(&wanted, "]};");
+
+    assert_int_equal(test_compile(&map, fwd_buf_string(&program), &report),
+                     FWD_OK);
+    test_run(map, FWD_OK, fwd_buf_string(&wanted));
+    test_run(map, FWD_OK, fwd_buf_string(&wanted));
+
+    fwd_map_destroy(map);
+    fwd_buf_free(&program);
+    fwd_buf_free(&wanted);
+}
+
+
 static const char *const  test_refused[] = {
     "{ a: ", "include \"x\"; {}", "import \"x\" as x; {}",
     "import \"./x\" as $x; {}", "nosuchfunction", "$nosuch",
@@ -203,6 +288,7 @@ main(void)
 {
     static const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_programs),
+        cmocka_unit_test(test_many_markers),
         cmocka_unit_test(test_compile_errors),
     };
 

@@ -269,7 +269,7 @@ test_guard(void **state)
 
     test_writer(&w, &desc, &conf);
     fwd_reader_tape_init(&tape);
-    event = fwd_jv_parse_guarded(&tape, text);
+    event = fwd_jv_parse_guarded(&tape, NULL, text);
 
     assert_int_equal(fwd_record_write(&w, event, &record, &err), FWD_OK);
     assert_int_equal(record.text.len, text.len);
