@@ -45,7 +45,7 @@ fwd_steps_begin(fwd_sequence_t *seq, martech_str_t record,
     }
 
     steps->seq = seq;
-    steps->record = fwd_jv_parse_guarded(&seq->tape, record);
+    steps->record = fwd_jv_parse_guarded(&seq->tape, NULL, record);
 
     if (!jv_is_valid(steps->record)) {
         jv_free(steps->record);

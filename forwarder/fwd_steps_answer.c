@@ -47,7 +47,7 @@ fwd_steps_cached(fwd_steps_t *steps, martech_str_t value)
         return;
     }
 
-    values = fwd_jv_parse_guarded(&steps->seq->tape, value);
+    values = fwd_jv_parse_guarded(&steps->seq->tape, NULL, value);
 
     if (jv_get_kind(values) == JV_KIND_STRING
         && step->cache_negative_ms != 0)
