@@ -719,6 +719,16 @@ fwd_record_member(fwd_record_writer_t *w, jv key, jv value, fwd_buf_t *out,
     size_t    at;
     fwd_rc_t  rc;
 
+    /* sent as it stands it would show what was to be a digest */
+
+    if (jv_string_value(key)[0] == '@') {
+        jv_free(key);
+        jv_free(value);
+
+        return fwd_error(err, "the map gave an object with a name \"@...\" "
+                         "that is not its first");
+    }
+
     at = out->len;
 
     if (at != 0 && out->data[at - 1] != '{') {

@@ -280,6 +280,39 @@ test_guard(void **state)
 }
 
 
+/* A marker whose name does not come first would be sent as it stands. */
+
+static void
+test_misplaced(void **state)
+{
+    size_t               i;
+    fwd_desc_t           desc;
+    fwd_error_t          err;
+    fwd_record_t         record;
+    fwd_dest_conf_t      conf;
+    fwd_record_writer_t  w;
+
+    static const char *const  texts[] = {
+        "{\"mail\":{\"do\":[\"trim\"],\"@sha256\":\"ada@example.com\"}}",
+        "{\"list\":[{\"as\":\"s\",\"@time\":1}]}",
+        "{\"@group\":{\"a\":{\"do\":\"trim\",\"@text\":\"x\"}},\"b\":1}"
+    };
+
+    (void) state;
+
+    test_writer(&w, &desc, &conf);
+
+    for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        assert_int_equal(fwd_record_write(&w, jv_parse(texts[i]), &record,
+                                          &err), FWD_ERROR);
+        assert_non_null(strstr(err.text, "that is not its first"));
+        assert_null(strstr(err.text, "example"));
+    }
+
+    fwd_record_cleanup(&w);
+}
+
+
 int
 main(void)
 {
@@ -288,6 +321,7 @@ main(void)
         cmocka_unit_test(test_operations),
         cmocka_unit_test(test_steering),
         cmocka_unit_test(test_guard),
+        cmocka_unit_test(test_misplaced),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
