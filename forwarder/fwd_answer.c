@@ -24,6 +24,7 @@ typedef struct {
     unsigned              whole:1;
     unsigned              singly:1;
     unsigned              refresh:1;
+    unsigned              back:1;        /* of a record only */
 } fwd_answer_word_t;
 
 
@@ -42,6 +43,7 @@ static fwd_rc_t fwd_answer_some(fwd_answer_output_t *out, jv map,
     uint32_t count, fwd_error_t *err);
 static fwd_rc_t fwd_answer_record(fwd_answer_output_t *out, jv value,
     fwd_verdict_t *verdict, fwd_error_t *err);
+static void fwd_answer_progress(fwd_answer_output_t *out, uint32_t count);
 static const fwd_answer_word_t *fwd_answer_word(jv value);
 static void fwd_answer_reason(fwd_answer_output_t *out, jv value,
     fwd_verdict_t *verdict);
@@ -57,6 +59,7 @@ static const fwd_answer_word_t  fwd_answer_words[] = {
     { "duplicate", FWD_OUTCOME_DUPLICATE, .record = 1 },
     { "drop", FWD_OUTCOME_DROPPED, .record = 1 },
     { "retry", FWD_OUTCOME_RETRY, .record = 1 },
+    { "again", FWD_OUTCOME_RETRY, .record = 1, .back = 1 },
     { "throttled", FWD_OUTCOME_THROTTLED, .record = 1 },
     { "ambiguous", FWD_OUTCOME_AMBIGUOUS, .record = 1 },
     { "reject", FWD_OUTCOME_REJECTED, .record = 1, .whole = 1 },
@@ -329,6 +332,10 @@ fwd_answer_read(fwd_answer_output_t *out, jv value,
     rc = fwd_answer_records(out, records, in->count, err);
     jv_free(records);
 
+    if (rc == FWD_OK) {
+        fwd_answer_progress(out, in->count);
+    }
+
     return rc;
 }
 
@@ -351,7 +358,7 @@ fwd_answer_whole(fwd_answer_output_t *out, jv value, int status,
         row = fwd_answer_word(word);
         jv_free(word);
 
-        if (row == NULL) {
+        if (row == NULL || row->back) {
             return fwd_error(err, "answer.jq gave an unknown outcome");
         }
 
@@ -592,10 +599,33 @@ fwd_answer_record(fwd_answer_output_t *out, jv value, fwd_verdict_t *verdict,
     }
 
     verdict->outcome = row->outcome;
+    verdict->how = row->back ? FWD_VERDICT_BACK : FWD_VERDICT_PLAIN;
     verdict->reason_len = 0;
     fwd_answer_reason(out, value, verdict);
 
     return FWD_OK;
+}
+
+
+/*
+ * "Again, at once" needs another record that is to blame and leaves the
+ * request: if there is none, the same would be sent and answered for ever.
+ */
+
+static void
+fwd_answer_progress(fwd_answer_output_t *out, uint32_t count)
+{
+    uint32_t  i;
+
+    for (i = 0; i < count; i++) {
+        if (out->verdicts[i].how != FWD_VERDICT_BACK) {
+            return;
+        }
+    }
+
+    for (i = 0; i < count; i++) {
+        out->verdicts[i].how = FWD_VERDICT_PLAIN;
+    }
 }
 
 

@@ -158,6 +158,13 @@ fwd_rc_t fwd_gate_step(fwd_dest_t *dest, fwd_gate_step_t *step)
 void fwd_gate_serve(fwd_dest_t *dest, uint64_t *wait_ms);
 void fwd_gate_cancel(fwd_gate_step_t *step);
 
+/*
+ * Takes tokens for a request of the batch that was sent, and is sent once more
+ * within the same attempt: of one request, and of all its events.  FWD_AGAIN:
+ * there are none now, it must not be sent.
+ */
+fwd_rc_t fwd_gate_repeat(fwd_dest_t *dest, fwd_batch_t *batch) FWD_MUST_CHECK;
+
 /* The batch has left, an outcome of it is known, and it has ended. */
 void fwd_gate_sent(fwd_dest_t *dest, fwd_batch_t *batch);
 void fwd_gate_judge(fwd_dest_t *dest, const fwd_batch_t *batch);

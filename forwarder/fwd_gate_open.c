@@ -333,6 +333,49 @@ fwd_gate_take(fwd_dest_t *dest, fwd_batch_t *batch, uint64_t *wait_ms)
 }
 
 
+fwd_rc_t
+fwd_gate_repeat(fwd_dest_t *dest, fwd_batch_t *batch)
+{
+    uint32_t             i;
+    fwd_gate_t          *gate;
+    fwd_limit_ticket_t   ticket;
+
+    gate = dest->gate;
+
+    if (gate->limit.rates_count == 0) {
+        return FWD_OK;
+    }
+
+    /* it is one of those that the batch was made of, at most all of it */
+
+    ticket = batch->ticket;
+
+    if (ticket.units[FWD_RATE_REQUESTS] > 1) {
+        ticket.units[FWD_RATE_REQUESTS] = 1;
+    }
+
+    for (i = 0; i < gate->limit.rates_count; i++) {
+        if (gate->limit.rates[i].conf.unit == FWD_RATE_REQUESTS
+            && ticket.own[i] > 1)
+        {
+            ticket.own[i] = 1;
+        }
+    }
+
+    if (fwd_limit_take(&gate->limit, &ticket, fwd_tokens_now_ms()) != FWD_OK) {
+        return FWD_AGAIN;
+    }
+
+    /* the units of the batch, with the newer lease */
+
+    memcpy(ticket.units, batch->ticket.units, sizeof(ticket.units));
+    memcpy(ticket.own, batch->ticket.own, sizeof(ticket.own));
+    batch->ticket = ticket;
+
+    return FWD_OK;
+}
+
+
 void
 fwd_gate_sent(fwd_dest_t *dest, fwd_batch_t *batch)
 {

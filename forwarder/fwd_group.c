@@ -52,6 +52,7 @@ static void fwd_groups_key(fwd_buf_t *key, const fwd_batch_t *one);
 static fwd_group_t *fwd_groups_find(fwd_dest_t *dest, const fwd_batch_t *one);
 static fwd_rc_t fwd_groups_copy(fwd_batch_t *to, const fwd_batch_t *one,
     fwd_item_t *item);
+static uint32_t fwd_groups_items(const fwd_dest_t *dest);
 static int fwd_group_full(const fwd_group_t *group);
 static fwd_batch_t *fwd_groups_remove(fwd_groups_t *groups, uint32_t index);
 
@@ -287,7 +288,7 @@ fwd_groups_find(fwd_dest_t *dest, const fwd_batch_t *one)
     fwd_buf_add(&group->key, groups->key.data, groups->key.len);
     group->hash = hash;
     group->opened_ms = fwd_core_now_ms(dest->engine->core);
-    group->items_max = fwd_select_max(dest);
+    group->items_max = fwd_groups_items(dest);
 
     if (one->steers[0].endpoint == FWD_ENDPOINT_SEQUENCE) {
         group->linger_ms = 0;            /* nothing comes to it */
@@ -304,6 +305,22 @@ fwd_groups_find(fwd_dest_t *dest, const fwd_batch_t *one)
     groups->count++;
 
     return group;
+}
+
+
+/*
+ * Events of a batch that begins now.  A lease of tokens may end while events
+ * are mapped; a batch is none the smaller for that, it waits for the next one.
+ */
+
+static uint32_t
+fwd_groups_items(const fwd_dest_t *dest)
+{
+    uint32_t  max;
+
+    max = fwd_select_max(dest);
+
+    return max ? max : (uint32_t) dest->conf->limits.batch_count;
 }
 
 

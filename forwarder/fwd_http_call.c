@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fwd_gate.h"
 #include "fwd_kind_http.h"
 
 
@@ -99,6 +100,7 @@ fwd_call_start(fwd_request_t *rq)
     fwd_auth_wipe(&rq->call.url);
     fwd_auth_wipe(&rq->call.headers);
     rq->guard.refused = NULL;
+    rq->guard.sent = 0;
     rq->refresh = 0;
     rq->used = 0;
 
@@ -235,6 +237,17 @@ fwd_call_refreshed(fwd_auth_wait_t *wait, fwd_rc_t rc)
     switch (rc) {
 
     case FWD_OK:
+
+        /* one that was refused is a request more than was paid for */
+
+        if (rq->refreshed
+            && fwd_gate_repeat(rq->batch->dest, rq->batch) != FWD_OK)
+        {
+            (void) fwd_call_fail(rq, FWD_OUTCOME_PAUSED,
+                                 "the rate has no room for a repetition");
+            break;
+        }
+
         if (fwd_call_start(rq) == FWD_OK) {
             return;
         }
@@ -501,7 +514,6 @@ fwd_call_collect(fwd_batch_t *batch)
 
         if (batch->verdicts != NULL) {
             *verdict = batch->verdicts[calls->text_of[i]];
-            verdict->how = FWD_VERDICT_PLAIN;
             continue;
         }
 

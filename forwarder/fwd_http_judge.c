@@ -16,7 +16,7 @@
 #include "fwd_watch.h"
 
 
-static fwd_outcome_t fwd_request_broken(fwd_request_t *rq);
+static fwd_outcome_t fwd_request_broken(fwd_request_t *rq, CURLcode code);
 static fwd_rc_t fwd_request_run(fwd_request_t *rq,
     const fwd_answer_input_t *in, fwd_answer_output_t *out, fwd_error_t *err);
 static void fwd_request_ask(fwd_request_t *rq, int whole);
@@ -61,7 +61,7 @@ fwd_request_judge(fwd_request_t *rq, CURLcode code)
         }
 
     } else {
-        batch->outcome = fwd_request_broken(rq);
+        batch->outcome = fwd_request_broken(rq, code);
         (void) snprintf(batch->reason, sizeof(batch->reason), "%s",
                         rq->reply.flooded ? "the head of the answer is too "
                                             "long"
@@ -87,7 +87,7 @@ fwd_request_judge(fwd_request_t *rq, CURLcode code)
 /* What it means that there is no answer, or only a part of it. */
 
 static fwd_outcome_t
-fwd_request_broken(fwd_request_t *rq)
+fwd_request_broken(fwd_request_t *rq, CURLcode code)
 {
     curl_off_t  sent, begun;
 
@@ -96,6 +96,10 @@ fwd_request_broken(fwd_request_t *rq)
 
     (void) curl_easy_getinfo(rq->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
     (void) curl_easy_getinfo(rq->easy, CURLINFO_PRETRANSFER_TIME_T, &begun);
+
+    if (rq->guard.sent && code == CURLE_ABORTED_BY_CALLBACK) {
+        return FWD_OUTCOME_AMBIGUOUS;    /* it was not to be repeated */
+    }
 
     if (begun == 0) {
         rq->batch->connect_failed = 1;   /* not even the handshake */

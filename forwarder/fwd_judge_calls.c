@@ -14,6 +14,7 @@
 #include "fwd_dest.h"
 
 
+static int fwd_judge_decides(fwd_outcome_t outcome);
 static uint32_t fwd_judge_call(const fwd_batch_t *batch, uint32_t index,
     fwd_verdict_how_t how);
 static void fwd_judge_back_again(fwd_batch_t *batch);
@@ -22,7 +23,10 @@ static void fwd_judge_put(fwd_dest_t *dest, fwd_batch_t *set,
     fwd_item_t **items, uint32_t count);
 
 
-/* Of the records of one event: a refusal, then what brings it out. */
+/*
+ * Of the records of one event: one that failed by itself decides, for it has
+ * to wait, or is refused; then what brings the bad one out.
+ */
 
 fwd_verdict_how_t
 fwd_judge_how(const fwd_batch_t *batch, uint32_t index)
@@ -43,7 +47,7 @@ fwd_judge_how(const fwd_batch_t *batch, uint32_t index)
 
         if (v->how == FWD_VERDICT_PLAIN) {
 
-            if (v->outcome == FWD_OUTCOME_REJECTED) {
+            if (fwd_judge_decides(v->outcome)) {
                 return FWD_VERDICT_PLAIN;
             }
 
@@ -56,6 +60,25 @@ fwd_judge_how(const fwd_batch_t *batch, uint32_t index)
     }
 
     return how;
+}
+
+
+/* Whatever is with the event's other records.  AMBIGUOUS may mean "done". */
+
+static int
+fwd_judge_decides(fwd_outcome_t outcome)
+{
+    switch (outcome) {
+
+    case FWD_OUTCOME_REJECTED:
+    case FWD_OUTCOME_RETRY:
+    case FWD_OUTCOME_THROTTLED:
+    case FWD_OUTCOME_UNCLASSIFIED:
+        return 1;
+
+    default:
+        return 0;
+    }
 }
 
 

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "fwd_answer.h"
+#include "fwd_gate.h"
 #include "fwd_kind_http.h"
 #include "fwd_sign.h"
 
@@ -27,6 +28,7 @@ static fwd_rc_t fwd_sender_create(void **ctx, fwd_core_t *core,
 static fwd_rc_t fwd_sender_sequence(fwd_sender_t *sender, fwd_error_t *err);
 static void fwd_sender_send(void *ctx, fwd_batch_t *batch);
 static void fwd_sender_destroy(void *ctx);
+static int fwd_request_again(void *data);
 static fwd_request_t *fwd_request_create(fwd_sender_t *sender);
 static void fwd_request_free(fwd_request_t *rq);
 static fwd_rc_t fwd_request_start(fwd_request_t *rq);
@@ -316,6 +318,8 @@ fwd_request_create(fwd_sender_t *sender)
     limits = &sender->conf->limits;
 
     fwd_safe_attach(&rq->guard, &sender->conf->http.safe, easy);
+    rq->guard.again = fwd_request_again;
+    rq->guard.data = rq;
 
     /* what stays the same for all requests; the rest is set by start */
 
@@ -356,6 +360,17 @@ fwd_request_create(fwd_sender_t *sender)
 }
 
 
+/* May libcurl repeat the request by itself?  The vendor counts it, so do we. */
+
+static int
+fwd_request_again(void *data)
+{
+    fwd_request_t  *rq = data;
+
+    return fwd_gate_repeat(rq->batch->dest, rq->batch) == FWD_OK;
+}
+
+
 static void
 fwd_request_free(fwd_request_t *rq)
 {
@@ -383,6 +398,7 @@ fwd_request_start(fwd_request_t *rq)
     fwd_reply_reset(&rq->reply);
     rq->headers_count = 0;
     rq->guard.refused = NULL;
+    rq->guard.sent = 0;
 
     body = fwd_request_body(rq);
     if (body.data == NULL) {

@@ -48,7 +48,8 @@ typedef enum {
     FWD_VERDICT_SPLIT,            /* one of its call is bad, and nobody knows
                                      which */
     FWD_VERDICT_SINGLY,           /* likewise; each alone the next time */
-    FWD_VERDICT_BACK,             /* not sent, or not its fault: as it is */
+    FWD_VERDICT_BACK,             /* not sent, or not its fault: as it is, at
+                                     once, no attempt is used */
 } fwd_verdict_how_t;
 
 

@@ -20,6 +20,7 @@
 
 static curl_socket_t fwd_safe_open(void *data, curlsocktype purpose,
     struct curl_sockaddr *address);
+static const char *fwd_safe_peer(const fwd_safe_t *safe, const char *peer);
 static int fwd_safe_connected(void *data, char *peer, char *local,
     int peer_port, int local_port);
 
@@ -92,22 +93,43 @@ fwd_safe_open(void *data, curlsocktype purpose, struct curl_sockaddr *address)
 }
 
 
+/* Asked before each request, also before one that libcurl repeats. */
+
 static int
 fwd_safe_connected(void *data, char *peer, char *local, int peer_port,
     int local_port)
 {
-    const char           *why;
-    struct sockaddr_in    sin;
-    struct sockaddr_in6   sin6;
-    fwd_safe_guard_t     *guard = data;
+    fwd_safe_guard_t  *guard = data;
 
     (void) local;
     (void) peer_port;
     (void) local_port;
 
-    if (guard->safe->proxy != NULL) {
-        return CURL_PREREQFUNC_OK;
+    if (guard->safe->proxy == NULL) {
+        guard->refused = fwd_safe_peer(guard->safe, peer);
+
+        if (guard->refused != NULL) {
+            return CURL_PREREQFUNC_ABORT;
+        }
     }
+
+    if (guard->sent && guard->again != NULL && !guard->again(guard->data)) {
+        return CURL_PREREQFUNC_ABORT;
+    }
+
+    guard->sent = 1;
+
+    return CURL_PREREQFUNC_OK;
+}
+
+
+/* Why this address, as text, is refused; NULL: it is not. */
+
+static const char *
+fwd_safe_peer(const fwd_safe_t *safe, const char *peer)
+{
+    struct sockaddr_in    sin;
+    struct sockaddr_in6   sin6;
 
     memset(&sin, 0, sizeof(sin));
     memset(&sin6, 0, sizeof(sin6));
@@ -115,23 +137,14 @@ fwd_safe_connected(void *data, char *peer, char *local, int peer_port,
     sin6.sin6_family = AF_INET6;
 
     if (peer != NULL && inet_pton(AF_INET, peer, &sin.sin_addr) == 1) {
-        why = fwd_safe_address(guard->safe,
-                              (const struct sockaddr *) (const void *) &sin);
-
-    } else if (peer != NULL
-               && inet_pton(AF_INET6, peer, &sin6.sin6_addr) == 1)
-    {
-        why = fwd_safe_address(guard->safe,
-                             (const struct sockaddr *) (const void *) &sin6);
-
-    } else {
-        why = "unknown";
+        return fwd_safe_address(safe,
+                                (const struct sockaddr *) (const void *) &sin);
     }
 
-    if (why != NULL) {
-        guard->refused = why;
-        return CURL_PREREQFUNC_ABORT;
+    if (peer != NULL && inet_pton(AF_INET6, peer, &sin6.sin6_addr) == 1) {
+        return fwd_safe_address(safe,
+                               (const struct sockaddr *) (const void *) &sin6);
     }
 
-    return CURL_PREREQFUNC_OK;
+    return "unknown";
 }

@@ -660,6 +660,10 @@ fwd_try_wait(const fwd_try_answer_t *in, fwd_outcome_t outcome)
 const char *
 fwd_try_word(const fwd_verdict_t *v, const fwd_answer_output_t *out)
 {
+    if (v->how == FWD_VERDICT_BACK) {
+        return "again";
+    }
+
     switch (v->outcome) {
 
     case FWD_OUTCOME_DELIVERED:

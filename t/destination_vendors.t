@@ -111,6 +111,9 @@ sub dead {
 
 mkdir $folders;
 
+# the worst that its documentation allows
+$vendors->set('amplitude', first => 1);
+
 my ($conf, %env) = conf();
 my @ids = map { add($_) } 1 .. $EVENTS;
 my $forwarder = $t->forwarder($conf, %env);
@@ -139,6 +142,8 @@ for my $name (@names) {
         unless $vendors->repeats($name);
     is(($ledger->{"done:$name"} // 0) + ($ledger->{"drop:$name"} // 0)
        + @refused, $EVENTS, "$name: nothing is lost");
+    is($ledger->{"retry:$name"} // 0, $report->{later},
+       "$name: no attempt is used up but by those that were put off");
     ok(ledger_holds($redis, $name), "$name: the ledger closes");
 }
 

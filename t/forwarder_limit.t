@@ -170,4 +170,29 @@ $redis->call('del', '{mt:00}:limit:hook:0');
 ok(becomes(sub { drained($redis, 'hook') }, 20), 'then it goes on');
 ok(ledger_holds($redis, 'hook'), 'the ledger holds');
 
+
+# ---- connections that die: libcurl sends once more by itself ----
+
+$_->stop() for @forwarders;
+$redis->call('flushall');
+$before = () = $receiver->requests();
+$receiver->answer(answers => [ { status => 200 }, { cut => 1 },
+                               { status => 200 }, { cut => 1 } ],
+                  always => { status => 200 });
+
+my $forwarder = $t->forwarder(forwarder_conf(
+    without => 'archive', hook => $receiver->url('/hook'),
+    hook_limits => "rate: [ { count: 3, per: 3s, unit: requests } ]\n"
+        . "concurrency: 1\nretry: { base: 50ms, factor: 2, cap: 1s }"));
+
+@ids = add_events($redis, 7, prefix => 'dies', shard => 3);
+ok(becomes(sub { !missing(\@ids, hook_ids($receiver)) }, 30),
+   'all is delivered over connections that die');
+
+@requests = $receiver->requests();
+splice @requests, 0, $before;
+is(scalar(grep { !$_->{status} } @requests), 2, 'two of them died');
+cmp_ok(most(3, arrivals(sub { 1 }, @requests)), '<=', 3,
+       'what is repeated counts');
+
 $t->done();

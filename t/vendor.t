@@ -23,6 +23,7 @@ my $ROOT = "$FindBin::Bin/..";
 my $WANTED = 13 * 500;
 
 my $JSON = Cpanel::JSON::XS->new->utf8->canonical->allow_nonref;
+my $any = 0;
 my $vendors = Martech::Vendor->new(dir => "$ROOT/t/vendor");
 
 
@@ -45,6 +46,10 @@ sub request {
     my %request = (%$golden, %change);
     my ($path) = $request{url} =~ m{^https?://[^/]+(/.*)?$};
     my %headers = %{ $request{headers} };
+
+    # "*" in a golden one is whatever the program makes
+    s/^\*$/'any-' . $any++/e for values %headers;
+
     my $type = delete $headers{'Content-Type'};
     my $body = $request{lines}
         ? join '', map { $JSON->encode($_) . "\n" } @{ $request{lines} }
@@ -71,7 +76,10 @@ sub requests_of {
     for my $file (sort glob "$ROOT/destinations/$name/golden/*.json") {
         my $golden = $JSON->decode(slurp($file));
 
-        push @requests, map { { %$_, now => $golden->{now} } }
+        my ($base) = $file =~ m{([^/]+)\.json$};
+
+        push @requests,
+            map { { %$_, now => $golden->{now}, file => $base } }
             @{ $golden->{requests} // [] },
             map { $_->{request} } @{ $golden->{exchange} // [] };
     }
@@ -98,17 +106,23 @@ for my $name ($vendors->vendors()) {
             @requests;
 
         for my $request (@requests) {
-            $vendors->set($name, now => seconds_of($request->{now}));
-            $statuses{ request($name, $request)->{status} }++;
+            # each is one of its own moment
+            $vendors->set($name, now => seconds_of($request->{now}),
+                          fresh => 1);
+
+            my $status = request($name, $request)->{status};
+
+            push @{ $statuses{$status} }, $request->{file};
         }
 
         my $report = report($name);
 
         is_deeply($report->{violations}, {},
                   "$name: the golden requests keep to its limits")
-            or diag($JSON->pretty->encode($report));
+            or diag($JSON->pretty->encode([$report, \%statuses]));
         cmp_ok($report->{unauthorized}, '==', 0,
-               "$name: and have its credentials") unless $tokens;
+               "$name: and have its credentials")
+            or diag($JSON->pretty->encode(\%statuses)) unless $tokens;
     }
 }
 
@@ -193,6 +207,78 @@ $vendors->reset();
 $vendors->set('posthog', answers => [{ status => 503, body => 'x' }]);
 is(batch('posthog', 1)->{status}, 503, 'answers may be forced');
 is(batch('posthog', 1)->{status}, 200, 'as many as were given');
+
+
+# ---- out of order, by a plan ----
+
+{
+    my %all = (throttled => 0.25, error => 0.25, cut => 0.25, lost => 0.25);
+    my @runs = map {
+        $vendors->reset();
+        $vendors->set('segment', faults => { %all, seed => $_,
+            retry_after => 7, most => { map { $_ => 2 } keys %all } });
+        [map { batch('segment', 1) } 1 .. 40];
+    } 1, 1, 2;
+    my @statuses = map { join ' ', map { $_->{status} } @$_ } @runs;
+    my $report = report('segment');
+
+    is($statuses[0], $statuses[1], 'the same seed, the same plan');
+    isnt($statuses[0], $statuses[2], 'another one has another');
+    is_deeply($report->{faulty}, { map { $_ => 2 } keys %all },
+              'each kind comes as often as it may');
+    is((grep { $_->{status} == 0 } @{ $runs[2] }), 4,
+       'connections are cut, before and after');
+    is((grep { $_->{status} >= 500 } @{ $runs[2] }), 2, 'servers fail');
+
+    my ($throttled) = grep { $_->{status} == 429 } @{ $runs[2] };
+
+    is($throttled->{headers}{'retry-after'}, 7, 'it says how long to wait');
+    is_deeply($report->{violations}, {}, 'none of this is a violation');
+
+    # 40 of one id, 6 of them came to nothing
+    is($vendors->ids('segment')->{accepted}{i1}, 34, 'lost ones were taken');
+    is($report->{duplicates}, 31, 'and two repetitions are its own fault');
+}
+
+
+# ---- of which events records are; inserts that are known ----
+
+$vendors->reset();
+$vendors->set('segment', mark => 'load-(\d+)-');
+batch('segment', 3, event => 'load-17-vendor-plain');
+batch('segment', 1, event => 'load-4-vendor-plain');
+is_deeply($vendors->ids('segment')->{marks},
+          { accepted => { 17 => 3, 4 => 1 }, refused => {} },
+          'events are known by what stands in the texts');
+
+{
+    my ($insert) = grep { $_->{url} =~ /token=/ } requests_of('clickhouse');
+
+    request('clickhouse', $insert) for 1, 2;
+    is(report('clickhouse')->{duplicates}, 0, 'a token counts once');
+    request('clickhouse', $insert,
+            url => $insert->{url} =~ s/(token=)/${1}other/r);
+    cmp_ok(report('clickhouse')->{duplicates}, '>', 0, 'another one again');
+}
+
+
+# ---- who names one at a time, and who names persons ----
+
+$vendors->reset();
+$vendors->set('amplitude', first => 1);
+is_deeply(batch('amplitude', 5, event_type => 'vendor-reject')
+          ->{json}{events_with_invalid_fields}{event_properties}, [0],
+          'only the first one is named');
+is(report('amplitude')->{refused}, 5, 'though all are refused');
+$vendors->set('amplitude', fresh => 1);
+batch('amplitude', 450) for 1, 2;
+
+{
+    my $slow = batch('amplitude', 2);
+
+    is($slow->{status}, 429, 'a person has so many events');
+    is_deeply($slow->{json}{throttled_events}, [0, 1], 'its events are named');
+}
 
 
 # ---- tokens ----

@@ -1,5 +1,5 @@
 # A 400 refuses the upload as a whole and names who is to blame, by position;
-# the others are sent again.  It may name the first one of a kind only: then
+# the others are sent again at once.  It may name the first one of a kind only: then
 # the next answer names the next.  A 429 names who sends too much; the others
 # are sent again at once with the next requests.
 
@@ -31,12 +31,12 @@ def known($count): with_entries(select((.key | tonumber) < $count));
         + verdicts((.silenced_events | arrays | .[]); "drop"; "silenced") )
       | known($count)
       | if . == {} then null
-        else { records: (. + { rest: { outcome: "retry" } }) } end
+        else { records: (. + { rest: { outcome: "again" } }) } end
     end
   elif $status == 429 then
     ( verdicts((.throttled_events | arrays | .[]); "throttled"; "too much of one id")
       | known($count) ) as $slow
     | if $slow == {} or ($slow | length) == $count then
         { outcome: "throttled", retry_after: 30 }
-      else { records: ($slow + { rest: { outcome: "retry" } }) } end
+      else { records: ($slow + { rest: { outcome: "again" } }) } end
   else null end

@@ -23,5 +23,5 @@ def named($count):
   elif $status == 400 then
     named($count) as $bad
     | if $bad == {} then null
-      else { records: ($bad + { rest: { outcome: "retry" } }) } end
+      else { records: ($bad + { rest: { outcome: "again" } }) } end
   else null end

@@ -15,7 +15,7 @@ def place:
       | { ($n | tostring): { outcome: "reject",
                              reason: (.code // "invalid" | tostring) } } ]
     | add
-    | if . then { records: (. + { rest: { outcome: "retry" } }) } else null end
+    | if . then { records: (. + { rest: { outcome: "again" } }) } else null end
   elif .status == 409 then { outcome: "duplicate" }
   elif .status == 429 then
     # a date in Retry-After is read by the forwarder itself

@@ -77,8 +77,9 @@ test_print(char *text, size_t size, fwd_answer_output_t *out)
                                        + out->all.reason : "");
 
     for (i = 0; out->verdicts != NULL && i < TEST_COUNT; i++) {
-        n += snprintf(text + n, size - (size_t) n, " %s:%.*s",
+        n += snprintf(text + n, size - (size_t) n, " %s%s:%.*s",
                       fwd_outcome_name(out->verdicts[i].outcome),
+                      out->verdicts[i].how == FWD_VERDICT_BACK ? "+" : "",
                       (int) out->verdicts[i].reason_len,
                       out->verdicts[i].reason_len
                       ? (const char *) out->reasons.data
@@ -177,6 +178,16 @@ static const struct {
     { ". as $in | { records: [range(.count) as $i | if [$in.body.errors[]"
       ".index] | index($i) then { outcome: \"reject\" } else null end] }",
       FWD_OK, "delivered? 0 \"\" delivered: rejected: delivered:" },
+
+    /* at once, if another one is to blame */
+    { "{ outcome: \"ok\", records: { \"1\": { outcome: \"reject\" }, rest: "
+      "{ outcome: \"again\" } } }", FWD_OK,
+      "delivered 0 \"\" retry+: rejected: retry+:" },
+    { "{ outcome: \"ok\", records: [null, { outcome: \"again\" }, null] }",
+      FWD_OK, "delivered 0 \"\" delivered: retry+: delivered:" },
+    { "{ outcome: \"ok\", records: { rest: { outcome: \"again\" } } }", FWD_OK,
+      "delivered 0 \"\" retry: retry: retry:" },
+    { "{ outcome: \"again\" }", FWD_ERROR, NULL },
 
     { "{ records: [null] }", FWD_ERROR, NULL },
     { "{ records: [null, null, null, null] }", FWD_ERROR, NULL },

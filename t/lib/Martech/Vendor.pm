@@ -5,15 +5,21 @@ package Martech::Vendor;
 # say, counts what is violated, and tells it under /_vendor:
 #
 #     GET  /_vendor/report          { NAME: {...} }, see report() below
-#     GET  /_vendor/ids/NAME        { accepted: {id: times}, refused: [ids] }
+#     GET  /_vendor/ids/NAME        { accepted: {id: times}, refused: {...},
+#                                     marks: { accepted, refused } }
 #     GET  /_vendor/kept/NAME       what it holds, see kept() below
 #     POST /_vendor/set/NAME        { answers: [{status, headers, body, path}],
 #                                     delay, life (of tokens), revoke, now,
-#                                     forget: [kind, key] }
+#                                     forget: [kind, key],
+#                                     fresh (windows), mark, rates,
+#                                     first (only one refusal is named),
+#                                     faults, see plan_fault() }
 #     POST /_vendor/reset           forgets all of it
 #
 # A record whose text contains "vendor-reject" is refused in the vendor's own
-# way though nothing is wrong with it; "vendor-later" the first time only.
+# way though nothing is wrong with it; "vendor-later" the first time only.  With
+# a mark, a pattern with one group, it is also noted of which events records
+# are: what that finds in their texts, for a vendor has ids of its own, or none.
 
 use strict;
 use warnings;
@@ -27,10 +33,14 @@ use Time::HiRes qw(time);
 
 use Martech::Http qw(http);
 use Martech::Receiver;
-use Martech::VendorRules qw(at broken too_old fill);
+use Martech::VendorRules qw(at broken fill holds too_old);
 
 
 my $SAMPLES = 20;
+
+# seconds between two looks at the connections
+my $LOOK = 0.02;
+
 my $JSON = Cpanel::JSON::XS->new->utf8->canonical->allow_nonref;
 my $FAST = Cpanel::JSON::XS->new->utf8->allow_nonref;
 
@@ -155,7 +165,7 @@ sub take_request {
         fh => $fh, status => $answer->{status},
         at => time() + ($answer->{delay} // 0),
         body => ref $text ? $FAST->encode($text) : $text,
-        headers => [%{ $answer->{headers} // {} }],
+        headers => [%{ $answer->{headers} // {} }], cut => $answer->{cut},
     };
 }
 
@@ -176,7 +186,8 @@ sub control {
         my $state = $self->state($name);
 
         return { status => 200, body => { accepted => $state->{accepted},
-                                          refused => $state->{refused} } };
+                                          refused => $state->{refused},
+                                          marks => $state->{marks} } };
 
     } elsif ($what eq 'kept') {
         my $state = $self->state($name);
@@ -194,8 +205,10 @@ sub control {
         }
 
         $state->{$_} = $given->{$_} for grep { exists $given->{$_} }
-            qw(answers delay life now);
+            qw(answers delay life now mark first rates faults);
         $state->{tokens} = {} if $given->{revoke};
+        @$state{qw(windows persons)} = ({}, {}) if $given->{fresh};
+        $state->{chance} = $given->{faults}{seed} // 1 if $given->{faults};
     }
 
     return { status => 200, body => {} };
@@ -208,8 +221,10 @@ sub state {
     return $self->{state}{$name} //= {
         requests => 0, records => 0, taken => 0, violations => {},
         samples => [], statuses => {}, accepted => {}, refused => {},
-        later => {}, windows => {}, answers => [], tokens => {}, serial => 0,
-        refresh => 1, unauthorized => 0, refreshes => 0,
+        later => {}, windows => {}, persons => {}, answers => [],
+        tokens => {}, serial => 0, refresh => 1, unauthorized => 0,
+        refreshes => 0, once => {}, faulty => {}, excused => {},
+        marks => { accepted => {}, refused => {} },
         objects => {}, known => {}, times => {}, links => {}, calls => {},
         unknown => 0, log => [], request_ids => {},
     };
@@ -221,23 +236,41 @@ sub state {
 # requests with an id that is not kept; log: the names of all that was
 # written, in their order; request_ids { id: { path: times } }
 #
-# report(): requests; records; taken; distinct, duplicates (of the ids taken);
-# refused (records, in the vendor's way); violations by kind, and samples of
-# them; statuses; unauthorized; refreshes (of tokens)
+# report(): requests; records; taken; distinct, duplicates (of the ids taken;
+# not those whose answer was lost on the way); refused (records, in the vendor's
+# way), later (put off); violations by kind, and samples of them; statuses;
+# unauthorized; refreshes (of tokens); faulty (faults by kind)
 sub told {
     my ($self, $name) = @_;
     my $state = $self->state($name);
-    my $distinct = keys %{ $state->{accepted} };
-    my $ids = 0;
+    my ($accepted, $excused) = @$state{qw(accepted excused)};
+    my $duplicates = 0;
 
-    $ids += $_ for values %{ $state->{accepted} };
+    for my $id (grep { $accepted->{$_} > 1 } keys %$accepted) {
+        my $more = $accepted->{$id} - 1 - ($excused->{$id} // 0);
+
+        $duplicates += $more if $more > 0;
+    }
 
     return {
         (map { $_ => $state->{$_} } qw(requests records taken violations
-            samples statuses unauthorized refreshes)),
-        distinct => $distinct, duplicates => $ids - $distinct,
+            samples statuses unauthorized refreshes faulty)),
+        distinct => scalar keys %$accepted, duplicates => $duplicates,
         refused => scalar keys %{ $state->{refused} },
+        later => scalar keys %{ $state->{later} },
     };
+}
+
+
+# Asked before each look at the connections.  What is found by the next one has
+# come after this one at the earliest.
+sub pause {
+    my ($self) = @_;
+    my $pause = $self->SUPER::pause();
+
+    @$self{qw(before here)} = ($self->{here}, time());
+
+    return defined $pause && $pause < $LOOK ? $pause : $LOOK;
 }
 
 
@@ -247,6 +280,7 @@ sub play {
     my $state = $self->state($name);
     my $call = { name => $name, path => $path, headers => $headers,
                  query => query($query), now => $state->{now} // time(),
+                 since => $state->{now} // $self->{before} // time(),
                  base => $self->base($name), state => $state };
     my $answer = eval { $self->judge($call, $method, $body) }
         // { status => 500, body => "the stand-in fails: $@" };
@@ -295,7 +329,7 @@ sub judge {
 
         return $forced if $forced;
 
-        return $self->judge_request($call, $body);
+        return $self->fault($call, $body) // $self->judge_request($call, $body);
     }
 
     $self->violation($call, "unknown endpoint $method $call->{path}");
@@ -329,6 +363,69 @@ sub forced {
 }
 
 
+# ---- faults ----
+
+# What happens to one request in so many: faults => { seed, throttled, error,
+# cut (the connection, before anything was read), lost (the answer, after all
+# was done), retry_after (s), most => { kind => times } }.  The seed decides
+# which requests these are.
+sub plan_fault {
+    my ($state) = @_;
+    my $plan = $state->{faults} // return '';
+
+    # any generator of our own: rand() is everybody's
+    $state->{chance} = ($state->{chance} * 1103515245 + 12345) % 2 ** 31;
+
+    my $chance = $state->{chance} / 2 ** 31;
+
+    for my $kind (qw(throttled error cut lost)) {
+        my $most = $plan->{most}{$kind};
+
+        next if defined $most && ($state->{faulty}{$kind} // 0) >= $most;
+
+        $chance -= $plan->{$kind} // 0;
+        return $kind if $chance < 0;
+    }
+
+    return '';
+}
+
+
+# the answer of a request that something happens to, else undef
+sub fault {
+    my ($self, $call, $body) = @_;
+    my $state = $call->{state};
+    my $kind = plan_fault($state) || return undef;
+
+    $state->{faulty}{$kind}++;
+
+    return { cut => 1, status => 0 } if $kind eq 'cut';
+
+    if ($kind eq 'throttled') {
+        my $answer = $self->answer($call, 'throttled', 429);
+        my $wait = $state->{faults}{retry_after};
+
+        $answer->{headers}{'Retry-After'} = $wait if defined $wait;
+
+        return $answer;
+    }
+
+    if ($kind eq 'error') {
+        my @errors = (
+            { status => 500, body => '' },
+            { status => 502, body => '<html><body>Bad Gateway</body></html>',
+              headers => { 'Content-Type' => 'text/html' } },
+            { status => 503, body => 'Service Unavailable' });
+
+        return $errors[$state->{faulty}{$kind} % @errors];
+    }
+
+    $call->{lost} = 1;
+
+    return { %{ $self->judge_request($call, $body) }, cut => 1 };
+}
+
+
 sub violation {
     my ($self, $call, $kind, $text) = @_;
     my $state = $call->{state};
@@ -347,7 +444,8 @@ sub answer {
         // $self->{data}{ $call->{name} }{answers}{$word}
         // { status => $status, body => '' };
     my $about = { now => int($call->{now}), now_ms => int($call->{now} * 1000),
-                  base => $call->{base}, records => [], %about };
+                  base => $call->{base}, records => [],
+                  requests => $call->{state}{requests} + 1, %about };
 
     return { status => $given->{status},
              headers => fill($given->{headers} // {}, $about),
@@ -401,7 +499,7 @@ sub judge_request {
         if $endpoint->{bytes} && length $body > $endpoint->{bytes};
 
     # lines that are no JSON are refused as records are
-    my ($whole, $records, $texts) = $self->open_body($endpoint, $body);
+    my ($whole, $records, $texts) = $self->open_body($call, $body);
 
     return $self->refuse($call, 'no JSON, or no records', 'invalid', 400)
         unless $records;
@@ -422,7 +520,62 @@ sub judge_request {
     return $self->refuse($call, 'rate', 'throttled', 429)
         unless $self->within_rates($call, $records, length $body);
 
+    return $self->answer($call, 'ok', 200, count => scalar @$records,
+                         accepted => scalar @$records)
+        if $endpoint->{once} && $self->seen_before($call);
+
+    my $slow = $endpoint->{person} && $self->slow_down($call, $records);
+
+    return $slow if $slow;
     return $self->judge_records($call, $records, $texts);
+}
+
+
+# once => name of a header or parameter: what had that value is not taken twice
+sub seen_before {
+    my ($self, $call) = @_;
+    my $once = $call->{endpoint}{once};
+    my $value = $call->{headers}{$once} // $call->{query}{$once} // return 0;
+
+    return 1 if $call->{state}{once}{$value};
+
+    $call->{once} = $value;
+
+    return 0;
+}
+
+
+# person => { at, count, per }: so many records of one person in a window, the
+# others are named and nothing of the request is taken
+sub slow_down {
+    my ($self, $call, $records) = @_;
+    my $person = $call->{endpoint}{person};
+    my $persons = $call->{state}{persons};
+    my (@about, %now, $slow);
+
+    for my $n (0 .. $#$records) {
+        my ($who) = grep { defined } map { at($records->[$n], $_) }
+            @{ $person->{at} };
+        my $list = $persons->{ $who // '' } //= [];
+
+        shift @$list
+            while @$list && $list->[0] <= $call->{now} - $person->{per};
+
+        my $ok = @$list + $now{ $who // '' }++ < $person->{count};
+
+        $slow = 1 unless $ok;
+        push @about, { index => $n, state => $ok ? 'ok' : 'slow',
+                       id => $who };
+    }
+
+    if ($slow) {
+        $self->violation($call, 'rate of a person');
+        return $self->answer($call, 'slow', 429, records => \@about);
+    }
+
+    push @{ $persons->{$_} }, ($call->{now}) x $now{$_} for keys %now;
+
+    return undef;
 }
 
 
@@ -497,7 +650,8 @@ sub link_or_drop {
 
 # the body, its records, and the text of each
 sub open_body {
-    my ($self, $endpoint, $body) = @_;
+    my ($self, $call, $body) = @_;
+    my $endpoint = $call->{endpoint};
 
     if ($endpoint->{lines} && ($endpoint->{lines} ne 'too'
                                || $body =~ /\}\n\{/))
@@ -528,8 +682,8 @@ sub open_body {
 
     # texts are looked at only where a record could be too long, or asks for
     # something
-    my $needed = $endpoint->{record} && length $body > $endpoint->{record}
-        || index($body, 'vendor-') >= 0;
+    my $needed = $call->{state}{mark} || index($body, 'vendor-') >= 0
+        || $endpoint->{record} && length $body > $endpoint->{record};
 
     return ($whole, $records,
             $needed ? [map { $FAST->encode($_) } @$records] : undef);
@@ -607,12 +761,14 @@ sub give_token {
 
 # ---- rates ----
 
-# In no window of that length, wherever it starts, may there be more.
+# In no window of that length, wherever it starts, may there be more.  On a
+# machine that is busy we look late: a request counts from the moment on when it
+# can have come, so that our lateness is nobody's fault.
 sub within_rates {
     my ($self, $call, $records, $bytes) = @_;
     my $endpoint = $call->{endpoint};
-    my $rates = $endpoint->{rates} // $self->{data}{ $call->{name} }{rates}
-        // [];
+    my $rates = $call->{state}{rates} // $endpoint->{rates}
+        // $self->{data}{ $call->{name} }{rates} // [];
     my $shared = $endpoint->{rates} ? "$endpoint->{name}/" : '';
     my %amount = (requests => 1, events => scalar @$records, bytes => $bytes);
     my @windows;
@@ -638,7 +794,7 @@ sub within_rates {
         my ($window, $amount) = @$_;
 
         $window->{sum} += $amount;
-        push @{ $window->{list} }, [$call->{now}, $amount];
+        push @{ $window->{list} }, [$call->{since}, $amount];
     }
 
     return 1;
@@ -666,18 +822,20 @@ sub judge_records {
     # some vendors say nothing about what they refuse
     my $taken = !$failed || !$endpoint->{atomic} ? @about - $failed : 0;
 
-    for my $one (@about) {
-        next unless defined $one->{id};
-
-        if ($one->{state} eq 'ok') {
-            $state->{accepted}{ $one->{id} }++ if $taken;
-
-        } elsif ($one->{state} eq 'bad') {
-            $state->{refused}{ $one->{id} }++;
-        }
-    }
+    note($call, $_, $taken) for @about;
 
     $state->{taken} += $taken;
+    $state->{once}{ $call->{once} } = 1
+        if defined $call->{once} && $taken == @about;
+
+    # some name one at a time
+    if ($state->{first} && $failed) {
+        my $named = 0;
+
+        for my $one (grep { $_->{state} eq 'bad' } @about) {
+            $one->{state} = 'unnamed' if $named++;
+        }
+    }
 
     my ($first) = grep { $_->{state} ne 'ok' } @about;
 
@@ -688,30 +846,44 @@ sub judge_records {
 }
 
 
+# what has become of a record, by its id and by the event's mark
+sub note {
+    my ($call, $one, $taken) = @_;
+    my ($state, $id, $mark) = ($call->{state}, @$one{qw(id mark)});
+    my $what = $one->{state} eq 'bad' ? 'refused'
+        : $one->{state} eq 'ok' && $taken ? 'accepted' : return;
+
+    $state->{$what}{$id}++ if defined $id;
+    $state->{marks}{$what}{$mark}++ if defined $mark;
+    $state->{excused}{$id}++
+        if defined $id && $what eq 'accepted' && $call->{lost};
+}
+
+
 sub judge_record {
     my ($self, $call, $record, $text, $seen) = @_;
     my $endpoint = $call->{endpoint};
+    my $pattern = $call->{state}{mark};
     my ($id) = grep { defined } map { at($record, $_) }
         ref $endpoint->{id} ? @{ $endpoint->{id} } : $endpoint->{id} // ();
+    my ($mark) = defined $pattern ? $text =~ /$pattern/ : ();
+    my %one = (id => $id // $mark, mark => $mark);
     my ($field, $wrong) = $self->wrong_of($call, $record, $text, $seen);
 
     if (defined $field) {
         $self->violation($call, "$endpoint->{name}: $field $wrong",
                          $FAST->encode($record));
-        return { state => 'bad', id => $id, field => $field,
-                 message => $wrong };
+        return { %one, state => 'bad', field => $field, message => $wrong };
     }
 
     # what must be refused without a fault of its own
-    return { state => 'bad', id => $id, field => 'asked for',
-             message => 'refused' }
+    return { %one, state => 'bad', field => 'asked for', message => 'refused' }
         if index($text, 'vendor-reject') >= 0;
-    return { state => 'later', id => $id, field => 'asked for',
-             message => 'later' }
+    return { %one, state => 'later', field => 'asked for', message => 'later' }
         if $endpoint->{later} && index($text, 'vendor-later') >= 0
             && !$call->{state}{later}{ $id // $text }++;
 
-    return { state => 'ok', id => $id,
+    return { %one, state => 'ok',
              $endpoint->{keeps} ? $self->keep($call, $record) : () };
 }
 
@@ -727,10 +899,16 @@ sub wrong_of {
 
     return @broken if @broken;
 
-    if ($endpoint->{age}) {
-        my $wrong = too_old($record, $endpoint->{age}, $call->{now});
+    my $age = $endpoint->{age};
 
-        return ($endpoint->{age}{at}, $wrong) if $wrong;
+    # the first that is meant
+    ($age) = grep { !$_->{when} || holds($record, $_->{when}) } @$age
+        if ref $age eq 'ARRAY';
+
+    if ($age) {
+        my $wrong = too_old($record, $age, $call->{now});
+
+        return ($age->{at}, $wrong) if $wrong;
     }
 
     for my $path (@{ $endpoint->{unique} // [] }) {

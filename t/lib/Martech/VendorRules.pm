@@ -11,12 +11,12 @@ use B qw(svref_2object SVf_IOK SVf_NOK SVf_POK);
 use Exporter qw(import);
 use Time::Local qw(timegm);
 
-our @EXPORT_OK = qw(at broken too_old seconds_of fill);
+our @EXPORT_OK = qw(at broken fill holds seconds_of too_old);
 
 # paths, in their parts
 my %PARTS;
 
-my %SECONDS = (s => 1, ms => 1000, us => 1_000_000);
+our %SECONDS = (s => 1, ms => 1000, us => 1_000_000);
 
 
 # The value at a path of names and numbers: "user.ids.0"; '' is all of it.
@@ -103,6 +103,7 @@ sub wrong {
     my $type = $rule->{type} // '';
     my $kind = ref $value;
 
+    return 'null' unless defined $value;
     return 'no object' if $type eq 'object' && $kind ne 'HASH';
     return 'no list' if $type eq 'list' && $kind ne 'ARRAY';
     return 'no text' if $type eq 'text' && ($kind || is_number($value));
@@ -114,6 +115,8 @@ sub wrong {
 
     return 'too long'
         if $rule->{max} && !$kind && length($value) > $rule->{max};
+    return 'too many bytes'
+        if $rule->{bytes} && !$kind && bytes($value) > $rule->{bytes};
     return 'too short'
         if $rule->{min} && !$kind && length($value) < $rule->{min};
     return 'too many' if $rule->{count} && size($value) > $rule->{count};
@@ -129,10 +132,28 @@ sub wrong {
     return 'name malformed'
         if $rule->{names} && grep { !/$rule->{names}/ } keys %$value;
     return 'value malformed'
-        if $rule->{values}
-            && grep { my $w = wrong($_, $rule->{values}); $w } values %$value;
+        if $rule->{values} && grep { wrong($value->{$_}, $rule->{values}) }
+            but($value, $rule->{but});
 
     return $rule->{rules} ? join ' ', broken($value, $rule->{rules}) : '';
+}
+
+
+# the names in an object, without some
+sub but {
+    my ($value, $but) = @_;
+    my %but = map { $_ => 1 } @{ $but // [] };
+
+    return grep { !$but{$_} } keys %$value;
+}
+
+
+sub bytes {
+    my ($text) = @_;
+
+    utf8::encode($text);
+
+    return length $text;
 }
 
 
@@ -190,7 +211,7 @@ sub fill {
     return $value if ref $value || !defined $value || $value !~ /[\@{]/;
 
     if ($value =~ /^\@(\w+)$/) {
-        return [map { $_->{index} } grep { $_->{state} ne 'ok' }
+        return [map { $_->{index} } grep { $_->{state} !~ /^(?:ok|unnamed)$/ }
                 @{ $about->{records} }]
             if $1 eq 'indexes';
 
@@ -208,7 +229,8 @@ sub fill {
 sub fill_each {
     my ($value, $about) = @_;
     my $states = $value->{'@each'};
-    my %wanted = map { $_ => 1 } ref $states ? @$states : qw(ok bad later);
+    my %wanted = map { $_ => 1 } ref $states ? @$states
+        : qw(ok bad later slow);
 
     return [map { fill($value->{ $_->{state} } // $value->{bad},
                        { %$about, %$_ }) }
