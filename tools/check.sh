@@ -76,8 +76,8 @@ check_clang() {
 
     tools/build.sh fuzz || failed=1
 
-    plain_sources | xargs -r clang $common -Imartech -Iforwarder \
-        -Ingx_martech_module -It/unit $libraries || failed=1
+    plain_sources | xargs -r -P "$(nproc)" -n 24 clang $common -Imartech \
+        -Iforwarder -Ingx_martech_module -It/unit $libraries || failed=1
 
     # an nginx handler has the arguments of its kind, needed or not
     module_sources | xargs -r clang $common -Wno-unused-parameter \
