@@ -259,7 +259,10 @@ fwd_marker_value(fwd_marker_t *m, const fwd_marker_args_t *args, jv *value,
 }
 
 
-/* Of "@get": the first path that leads to something. */
+/*
+ * Of "@get": the first path that leads to something.  As with "//" of jq,
+ * false counts only where no path is left.
+ */
 
 static uint32_t
 fwd_marker_place(const fwd_marker_t *m, const fwd_marker_args_t *args)
@@ -271,6 +274,12 @@ fwd_marker_place(const fwd_marker_t *m, const fwd_marker_args_t *args)
     for (i = 0; m->event != NULL && place == 0 && i < args->paths_count; i++)
     {
         place = fwd_jv_find(m->event, args->paths[i]);
+
+        if (i + 1 < args->paths_count
+            && m->event->tape.nodes[place].kind == MARTECH_JSON_FALSE)
+        {
+            place = 0;
+        }
     }
 
     return place;

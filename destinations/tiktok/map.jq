@@ -1,5 +1,5 @@
-# Flat on purpose: a call of a function costs jq 1.6 a microsecond, a marker
-# two.  So what is a number already is not made one.
+# What is constant here costs jq nothing: the paths of "@get" are followed by
+# the writer of records.  A step of jq is a tenth of a microsecond and more.
 
 def names: {
   "Products Searched": "Search", "Product List Viewed": "ViewContent",
@@ -11,126 +11,180 @@ def names: {
   "Trial Started": "StartTrial"
 };
 
-# codes that need no second look
-def upper: {
-  "USD": 1, "EUR": 1, "GBP": 1, "JPY": 1, "CHF": 1, "CAD": 1, "AUD": 1,
-  "CNY": 1, "INR": 1, "BRL": 1, "MXN": 1, "SEK": 1, "NOK": 1, "DKK": 1,
-  "PLN": 1, "CZK": 1, "TRY": 1, "KRW": 1, "SGD": 1, "NZD": 1, "ZAR": 1
+def client: {
+  ttclid: {"@get": ["context.ttclid", "properties.ttclid"]},
+  ttp: {"@get": ["context.ttp", "properties.ttp"]},
+  ip: {"@get": "context.ip"},
+  user_agent: {"@get": "context.userAgent"},
+  locale: {"@get": "context.locale"},
+  # trimmed, as the vendor says; others lower-case it as well, which would
+  # not match what a pixel has hashed
+  external_id: [
+    {"@sha256": {"@get": "userId"}, do: "trim"},
+    {"@sha256": {"@get": "anonymousId"}, do: "trim"}]
 };
 
-.event as $e | .settings as $s | ($e.properties // {}) as $p
-| $e.context as $c
-# what a sender calls a page, a device, traits may be anything
-| ($c.page | if type == "object" then . else null end) as $page
-| ($e.traits // $c.traits | if type == "object" then . else {} end) as $t
-| (if $e.type == "track" then
-     names[$e.event // ""]
-     // (if $e.event == "Order Completed" then $s.order_completed
-         elif $e.event == "Lead Generated" or $e.event == "Form Submitted"
-         then $s.lead
-         elif $s.custom_events then $e.event
-         else null end)
-   elif $e.type == "page" then $s.page_view
-   else null end) as $name
-| ($page.url // $p.url | if type == "string" then . else null end) as $url
-| ($p.value // $p.revenue // $p.total // $p.price) as $value
-| ($p.currency // $s.default_currency
-   | if type == "string" and . != "" then . else $s.default_currency end)
-  as $currency
-| (if $c.martech.consent == null then [] else
-     [granted("advertising"), granted("personalization")] end) as $granted
-| if $granted[0] == false then drop("consent")
-  elif $name == null then
-    drop(if $e.type == "track" then "unmapped" else "unsupported_type" end)
-  elif $e.timestamp < (.now - 604800 | strftime("%Y-%m-%dT%H:%M:%S")) then
-    drop("too_old")
-  elif $e.event == "Order Completed"
-       and ($value | type != "number" and type != "string") then
-    fail("no_value")
-  elif $currency == null and $e.event == "Order Completed" then
-    fail("no_currency")
-  else
-    { "@alone": (if $s.test_event_code then true else null end),
-      event: $name,
-      event_time: {"@time": $e.timestamp, as: "s"},
-      event_id: ($p.event_id | if type == "string" then .
-                               elif type == "number" then tostring
-                               else $e.messageId end),
-      limited_data_use: (if $s.limited_data_use or $granted[1] == false
-                         then true else null end),
-      page: { url: $url, referrer: ($page.referrer // $p.referrer) },
-      user: ({
-        # the parameter of the address is newer than what was stored
-        ttclid: (if $url != null and ($url | contains("ttclid="))
-                 then {"@query": $url, name: "ttclid"}
-                 else $c.ttclid // $p.ttclid end),
-        ttp: ($c.ttp // $p.ttp),
-        ip: $c.ip,
-        user_agent: $c.userAgent,
-        locale: $c.locale,
-        # trimmed, as the vendor says; others lower-case it as well, which
-        # would not match what a pixel has hashed
-        external_id: [{"@sha256": $e.userId, do: ["trim"]},
-                      {"@sha256": $e.anonymousId, do: ["trim"]}]
-      } + (if ($c.device | type) != "object" then {} else
-        (if $c.device.type == "ios"
-            or ($c.os | type == "object" and .name == "iOS") then
-           { idfa: $c.device.advertisingId, idfv: $c.device.id,
-             att_status: $c.device.attStatus }
-         else { gaid: $c.device.advertisingId } end) end)
-        + (if $t == {} and ($p.email // $p.phone) == null then {} else
-        ($t.address | if type == "object" then . else {} end) as $a
-        | { email: {"@sha256": ($t.email // $p.email),
-                    do: ["trim", "lower"]},
-            phone: {"@sha256": ($t.phone // $p.phone),
-                    do: ["digits", "plus", "cut:15"]},
-            first_name: {"@sha256": ($t.firstName // $t.first_name),
-                         do: ["lower", "nospace"]},
-            last_name: {"@sha256": ($t.lastName // $t.last_name),
-                        do: ["lower", "nospace"]},
-            # these three are plain
-            city: {"@text": ($a.city // $t.city), do: ["lower", "alnum"]},
-            state: {"@text": ($a.state // $t.state),
-                    do: ["lower", "alnum"]},
-            country: {"@text": ($a.country // $t.country),
-                      do: ["trim", "lower"]},
-            zip_code: {"@sha256": ($a.postalCode // $a.postal_code
-                                   // $a.zip),
-                       do: ["lower", "nospace"]} } end)),
-      properties: (if $e.type == "page" then null else
-        # the id of a form or an account is no product
-        [ ($p.products | if type == "array" then .[]
-                         elif $name == $s.lead
-                              or $name == "CompleteRegistration" then empty
-                         else $p end)
-          | if type == "object"
-               and (.product_id // .sku // .id) != null then . else empty end
-        ] as $goods
-        | { contents: [$goods[]
-              | { content_id: (.product_id // .sku // .id | tostring),
-                  content_name: .name, content_category: .category,
-                  brand: .brand, price: (.price | if type == "string"
-                                  then {"@number": .} else . end),
-                  quantity: (.quantity // 1 | if type == "string"
-                    then {"@number": ., as: "int"} else . end) }],
-            content_type: (if $goods == [] then null else "product" end),
-            value: ($value | if type == "number" then .
-                             elif type == "string" then {"@number": .}
-                             else null end),
-            # one of about sixty codes, a list that is not published in one
-            # place: what is not among them is refused by the vendor
-            currency: (if $value == null then null
-                       elif upper[$currency // ""] then $currency else
-                         {"@text": $currency, do: ["trim", "upper"]} end),
-            order_id: ($p.order_id // $p.orderId),
-            shop_id: $p.shop_id,
-            query: $p.query,
-            description: $p.description,
-            num_items: ($p.num_items | if type == "string"
-                        then {"@number": ., as: "int"} else . end) } end),
-      lead: (if $p.lead_id then
-               { lead_id: $p.lead_id,
-                 lead_event_source: $p.lead_event_source }
+def person: {
+  email: {"@sha256": {"@get": ["traits.email", "context.traits.email",
+                               "properties.email"]},
+          do: ["trim", "lower"]},
+  phone: {"@sha256": {"@get": ["traits.phone", "context.traits.phone",
+                               "properties.phone"]},
+          do: ["digits", "plus", "cut:15"]},
+  first_name: {"@sha256": {"@get": ["traits.firstName", "traits.first_name",
+                                    "context.traits.firstName",
+                                    "context.traits.first_name"]},
+               do: ["lower", "nospace"]},
+  last_name: {"@sha256": {"@get": ["traits.lastName", "traits.last_name",
+                                   "context.traits.lastName",
+                                   "context.traits.last_name"]},
+              do: ["lower", "nospace"]},
+  # these three are plain
+  city: {"@text": {"@get": ["traits.address.city", "traits.city",
+                            "context.traits.address.city",
+                            "context.traits.city"]},
+         do: ["lower", "alnum"]},
+  state: {"@text": {"@get": ["traits.address.state", "traits.state",
+                             "context.traits.address.state",
+                             "context.traits.state"]},
+          do: ["lower", "alnum"]},
+  country: {"@text": {"@get": ["traits.address.country", "traits.country",
+                               "context.traits.address.country",
+                               "context.traits.country"]},
+            do: ["trim", "lower"]},
+  zip_code: {"@sha256": {"@get": ["traits.address.postalCode",
+                                  "traits.address.postal_code",
+                                  "traits.address.zip",
+                                  "context.traits.address.postalCode",
+                                  "context.traits.address.postal_code",
+                                  "context.traits.address.zip"]},
+             do: ["lower", "nospace"]}
+};
+
+def ios: {
+  idfa: {"@get": "context.device.advertisingId"},
+  idfv: {"@get": "context.device.id"},
+  att_status: {"@get": "context.device.attStatus"}
+};
+
+def details: {
+  order_id: {"@get": ["properties.order_id", "properties.orderId"]},
+  shop_id: {"@get": "properties.shop_id"},
+  query: {"@get": "properties.query"},
+  description: {"@get": "properties.description"},
+  num_items: {"@number": {"@get": "properties.num_items"}, as: "int"}
+};
+
+# Of a list a marker is made for each text: what is a number stays one.
+def goods:
+  [ .[] | if type != "object" then empty else
+      (.product_id // .sku // .id) as $id
+      | if $id == null then empty else
+          { content_id: ($id | tostring), content_name: .name,
+            content_category: .category, brand: .brand,
+            price: (.price | if type == "string"
+                    then {"@number": .} else . end),
+            quantity: (.quantity // 1 | if type == "string"
+                       then {"@number": ., as: "int"} else . end) }
+        end end ]
+  | if . == [] then null
+    else { contents: ., content_type: "product" } end;
+
+# The only product stands among the properties.
+def good($id): {
+  contents: [
+    { content_id: $id,
+      content_name: {"@get": "properties.name"},
+      content_category: {"@get": "properties.category"},
+      brand: {"@get": "properties.brand"},
+      price: {"@number": {"@get": "properties.price"}},
+      quantity: {"@number": {"@get": "properties.quantity", else: 1},
+                 as: "int"} }],
+  content_type: "product"
+};
+
+def records:
+  .event as $e | .settings as $s | $e.properties as $p | $e.context as $c
+  | (if $e.type == "track" then
+       names[$e.event]?
+       // (if $e.event == "Order Completed" then $s.order_completed
+           elif $e.event == "Lead Generated" or $e.event == "Form Submitted"
+           then $s.lead
+           elif $s.custom_events and ($e.event | type) == "string"
+           then $e.event
+           else null end)
+     elif $e.type == "page" then $s.page_view
+     else null end) as $name
+  | if .granted.advertising == false then drop("consent")
+    elif $name == null then
+      drop(if $e.type == "track" then "unmapped"
+           else "unsupported_type" end)
+    elif (.age // 604801) > 604800 then drop("too_old")
+    else
+      # a page, a device, traits may be anything
+      ($c.page.url? // $p.url
+       | if type == "string" then . else null end) as $url
+      | ($p.value // $p.revenue // $p.total // $p.price) as $value
+      # one of about sixty codes, a list that is not published in one place:
+      # what is not among them is refused by the vendor
+      | (if $value == null then null
+         elif ($p.currency | type) == "string" and $p.currency != "" then
+           {"@text": {"@get": "properties.currency"},
+            do: ["trim", "upper"]}
+         else $s.default_currency end) as $currency
+      | if $e.event == "Order Completed"
+           and ($value | type != "number" and type != "string") then
+          fail("no_value")
+        elif $e.event == "Order Completed" and $currency == null then
+          fail("no_currency")
+        else
+          { event: $name,
+            event_time: {"@time": {"@get": "timestamp"}, as: "s"},
+            event_id: (if $p.event_id == null then {"@get": "messageId"}
+                       else $p.event_id | if type == "string" then .
+                            elif type == "number" then tostring
+                            else $e.messageId end end),
+            page: { url: $url,
+                    referrer: {"@get": ["context.page.referrer",
+                                        "properties.referrer"]} },
+            user: (client
+              + (if $c.traits or $p.email or $p.phone or $e.traits
+                 then person else null end)
+              # the parameter of the address is newer than what was stored
+              + (if $url and ($url | contains("ttclid="))
+                 then { ttclid: {"@query": $url, name: "ttclid"} }
+                 else null end)
+              + (if ($c.device | type) != "object" then null
+                 elif $c.device.type == "ios"
+                      or ($c.os | type == "object" and .name == "iOS")
+                 then ios
+                 else {gaid: {"@get": "context.device.advertisingId"}}
+                 end)),
+            properties: (if $e.type == "page" then null else
+              details
+              + (if $value then
+                   { value: ($value | if type == "number" then .
+                                      elif type == "string"
+                                      then {"@number": .}
+                                      else null end),
+                     currency: $currency }
+                 else null end)
+              + (if $p.products and ($p.products | type) == "array" then
+                   ($p.products | goods)
+                 # the id of a form or an account is no product
+                 elif $name == $s.lead or $name == "CompleteRegistration"
+                 then null
+                 else ($p.product_id // $p.sku // $p.id)
+                   | if . then good(tostring) else null end end) end)
+          }
+          + (if $s.limited_data_use or .granted.personalization == false
+             then {limited_data_use: true} else null end)
+          + (if $p.lead_id then
+               { lead: { lead_id: $p.lead_id,
+                         lead_event_source: $p.lead_event_source } }
              else null end)
-    }
-  end
+          + (if $s.test_event_code then {"@alone": true} else null end)
+        end
+    end;
+
+. as $in | try records catch ($in | sane | records)

@@ -127,6 +127,11 @@ static const struct {
     { "{ a: {\"@get\": [\"p.x\", \"event.y\", \"p.z\", \"event\"]}, "
       "b: {\"@get\": \"p.e\"}, c: {\"@get\": \"p.o\"} }", FWD_OK,
       "{\"a\":\"Order\",\"b\":\"a\\nb\",\"c\":false};" },
+    { "{ a: {\"@get\": [\"p.x\", \"p.o\", \"event\"]}, "
+      "b: {\"@text\": {\"@get\": [\"p.o\", \"event\"]}}, "
+      "c: {\"@get\": [\"p.x\", \"p.o\"]}, "
+      "d: {\"@get\": [\"p.o\", \"p.x\"]} }", FWD_OK,
+      "{\"a\":\"Order\",\"b\":\"Order\",\"c\":false,\"d\":null};" },
     { "{ a: {\"@get\": \"p.z\"}, b: {\"@get\": \"p.z\", else: [1]}, "
       "c: {\"@number\": {\"@get\": \"n.x\", else: \"7\"}} }", FWD_OK,
       "{\"a\":null,\"b\":[1],\"c\":7};" },
