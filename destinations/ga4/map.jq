@@ -1,5 +1,8 @@
-# Flat on purpose: a call of a function costs jq 1.6 a microsecond, a marker
-# two.  So what is a number already, or short, is not made one.
+# What is constant here costs jq nothing: the paths of "@get" are followed by
+# the writer of records.  A step of jq is a tenth of a microsecond and more, so
+# kinds of values are not asked one by one: a sum that begins with "" or 0
+# fails unless all of it are texts, or numbers, or null.  What is odd is then
+# looked at in detail.
 
 # Names of docs/DESTINATIONS.md to the recommended events of GA4, and which
 # parameters they have: an order, goods, a list of goods, a promotion, ...
@@ -45,7 +48,7 @@ def withheld: {
 
 # letters, digits and "_", a letter first: @uri leaves just these and some marks
 def plain:
-  @uri == . and .[0:1] >= "A" and (.[0:1] | . <= "Z" or . >= "a")
+  @uri == . and (. >= "a" and . < "{" or . >= "A" and . < "[")
   and (contains("-") or contains(".") or contains("~") or contains("!")
        or contains("*") or contains("'") or contains("(") or contains(")")
        | not);
@@ -61,63 +64,208 @@ def taken:
 
 # what is no text, number or boolean would be refused; a long text is cut
 def scalar:
-  if type == "string" then (if length > 100 then .[0:100] else . end)
-  elif type == "object" or type == "array" then null
-  else . end;
+  if . < "" then . elif . >= [] then null
+  elif length > 100 then .[0:100] else . end;
 
 # parameters of a custom event, so many that there is room for ours
 def own_params:
   . as $p
   | reduce ([keys_unsorted[]
-             | if length > 40 or ($p[.] | scalar) == null
-                  or (plain | not) or withheld[.]
-                  or startswith("google_") or startswith("ga_")
-                  or startswith("firebase_") then empty else . end]
-            | .[0:20][]) as $k ({}; .[$k] = ($p[$k] | scalar));
+             | if length > 40 or ($p[.] | . == null or . >= [])
+                  or withheld[.] or (plain | not)
+                  or . >= "f" and . < "h"
+                     and (startswith("google_") or startswith("ga_")
+                          or startswith("firebase_")) then empty else . end]
+            | if length > 20 then .[0:20] else . end | .[])
+      as $k ({}; . + {($k): ($p[$k] | scalar)});
 
 def picked($list):
-  . as $p | reduce $list[] as $k ({}; .[$k] = ($p[$k] | scalar));
+  . as $p | reduce $list[] as $k ({}; . + {($k): ($p[$k] | scalar)});
 
 def user_data:
-  (trait("address") // {} | if type == "object" then . else {} end) as $a
-  | (trait("firstName") // trait("first_name")) as $f
+  (trait("firstName") // trait("first_name")) as $f
   | (trait("lastName") // trait("last_name")) as $l
-  | { sha256_email_address:
-        [{"@sha256": email, do: ["trim", "lower", "gmail_dots"]}],
-      sha256_phone_number: [{"@sha256": phone, do: ["digits", "plus"]}],
-      address: (if $f == null or $l == null then null else [{
-        sha256_first_name: {"@sha256": $f, do: ["trim", "lower", "letters"]},
-        sha256_last_name: {"@sha256": $l, do: ["trim", "lower", "letters"]},
-        sha256_street: {"@sha256": $a.street, do: ["trim", "lower"]},
-        city: $a.city, region: $a.state,
-        postal_code: ($a.postalCode // $a.postal_code // $a.zip),
-        country: $a.country }] end) };
+  | { sha256_email_address: [{"@sha256": {"@get": ["traits.email",
+        "context.traits.email", "properties.email"]},
+        do: ["trim", "lower", "gmail_dots"]}],
+      sha256_phone_number: [{"@sha256": {"@get": ["traits.phone",
+        "context.traits.phone", "properties.phone"]},
+        do: ["digits", "plus"]}] }
+    + if $f == null or $l == null then null else
+        (trait("address") | if type == "object" then . else {} end)
+        | { address: [{
+              sha256_first_name: {"@sha256": $f,
+                                  do: ["trim", "lower", "letters"]},
+              sha256_last_name: {"@sha256": $l,
+                                 do: ["trim", "lower", "letters"]},
+              sha256_street: {"@sha256": .street, do: ["trim", "lower"]},
+              city: .city, region: .state,
+              postal_code: (.postalCode // .postal_code // .zip),
+              country: .country }] } end;
 
 def user_properties($list):
   . as $in
   | reduce $list[] as $k ({};
       ($in | trait($k) | scalar) as $v
       | if $v == null then . else
-          .[$k] = {value: ($v | if type == "string" then .[0:36]
-                                else . end)} end);
+          . + {($k): {value: ($v | if type == "string" then .[0:36]
+                                   else . end)}} end);
 
-# what is of some events of commerce only
-def more($kind; $p; $order):
-  if $kind == "order" then
-    { transaction_id: ($order | tostring),    # a number is not set in reports
-      tax: ($p.tax | if type == "string" then {"@number": .} else . end),
-      shipping: ($p.shipping | if type == "string" then {"@number": .}
-                               else . end),
-      affiliation: $p.affiliation }
-  else
-    { item_list_id: $p.list_id, item_list_name: ($p.list // $p.list_name),
-      payment_type: $p.payment_method, shipping_tier: $p.shipping_method }
-  end;
+# all that is of the person and not of the event; null without an id
+def person:
+  if .settings.firebase_app_id then
+    if .event | .context.app_instance_id // .properties.app_instance_id then
+      { app_instance_id: {"@get": ["context.app_instance_id",
+                                   "properties.app_instance_id"]},
+        user_id: {"@get": "userId"}, ip: {"@get": "context.ip"},
+        device: {language: {"@get": "context.locale"}} }
+    else null end
+  elif .event.context.ga_client_id then
+    { client_id: {"@get": "context.ga_client_id"},
+      user_id: {"@get": "userId"}, ip: {"@get": "context.ip"},
+      device: {language: {"@get": "context.locale"}} }
+  elif .event.anonymousId then
+    { client_id: {"@get": "anonymousId"},
+      user_id: {"@get": "userId"}, ip: {"@get": "context.ip"},
+      device: {language: {"@get": "context.locale"}} }
+  elif .person then
+    { client_id: .person } +
+    { user_id: {"@get": "userId"}, ip: {"@get": "context.ip"},
+      device: {language: {"@get": "context.locale"}} }
+  else null end;
 
+# and what of it most events have not
+def more_of_person:
+  (if .event.context.martech.consent then .granted // {} else null end)
+    as $granted
+  | (if $granted then { consent: {
+       ad_user_data: (if $granted.advertising then "GRANTED"
+                      else "DENIED" end),
+       ad_personalization:
+         (if $granted.advertising and $granted.personalization
+          then "GRANTED" else "DENIED" end) } } else null end)
+    + (if .settings.user_properties then
+         { user_properties: user_properties(.settings.user_properties[0:25]) }
+       else null end)
+    # e-mail: all dots of a gmail address go, "+tag" stays.  The page of this
+    # protocol says so; Google's newer helper cuts the tag, too.
+    + (if .settings.user_data and ($granted == null or $granted.advertising)
+       then { user_data: user_data } else null end);
+
+def text: if type == "string" then . else null end;
+
+def text_or_number: if type == "number" then tostring else text end;
+
+def number:
+  if type == "number" then .
+  elif type == "string" then {"@number": .} else null end;
+
+# what a sender calls a page may be anything
+def odd_page($p):
+  (if type == "object" then . else {} end)
+  | { page_location: {"@text": ($p.url // .url | text), do: "cut:1000"},
+      page_title: {"@text": ($p.title // .title | text), do: "cut:300"},
+      page_referrer: {"@text": ($p.referrer // .referrer | text),
+                      do: "cut:420"} };
+
+# an item in detail, or nothing
+def odd_item:
+  if type != "object" then empty else
+    (.product_id // .sku // .id) as $id
+    | if $id == null and .name == null then empty else
+        { item_id: ($id | text_or_number),
+          item_name: {"@text": (.name | text_or_number), do: "cut:100"},
+          item_brand: (.brand | text), item_category: (.category | text),
+          item_variant: (.variant | text_or_number),
+          coupon: (.coupon | text), index: (.position | number),
+          price: (.price | number),
+          quantity: (.quantity | if type == "string"
+                                 then {"@number": ., as: "int"}
+                                 else number end) } end end;
+
+# 200 at most
+def items:
+  (if length > 200 then .[0:200] else . end)
+  | try
+      [ .[]
+        | (.product_id // .sku // .id) as $id
+        | if ("" + $id + .name + .brand + .category + .variant + .coupon
+              | length) > 100
+             or 0 + .price + .quantity + .position >= "" then odd_item
+          elif $id or .name then
+            { item_id: $id, item_name: .name, item_brand: .brand,
+              item_category: .category, item_variant: .variant,
+              coupon: .coupon, index: .position, price: .price,
+              quantity: .quantity }
+          else empty end ]
+    catch null // [ .[] | odd_item ];
+
+# the only product stands among the properties
+def only_item:
+  try
+    (if ("" + .product_id + .sku + .id + .name + .brand + .category
+         + .variant + .coupon | length) > 100
+        or 0 + .price + .quantity + .position >= "" then null
+     elif .product_id or .sku or .id or .name then
+       [{ item_id: {"@get": ["properties.product_id", "properties.sku",
+                             "properties.id"]},
+          item_name: {"@get": "properties.name"},
+          item_brand: {"@get": "properties.brand"},
+          item_category: {"@get": "properties.category"},
+          item_variant: {"@get": "properties.variant"},
+          coupon: {"@get": "properties.coupon"},
+          index: {"@get": "properties.position"},
+          price: {"@get": "properties.price"},
+          quantity: {"@get": "properties.quantity"} }]
+     else [] end)
+  catch null // [odd_item];
+
+# what all events of commerce have, and what those of a kind have
+def commerce($kind; $p; $value; $default):
+  { order: {
+      transaction_id: {"@text": {"@get": ["properties.order_id",
+                                          "properties.orderId"]}},
+      tax: {"@number": {"@get": "properties.tax"}},
+      shipping: {"@number": {"@get": "properties.shipping"}},
+      affiliation: {"@get": "properties.affiliation"} },
+    list: {
+      item_list_id: {"@get": "properties.list_id"},
+      item_list_name: {"@get": ["properties.list", "properties.list_name"]},
+      payment_type: {"@get": "properties.payment_method"},
+      shipping_tier: {"@get": "properties.shipping_method"} } }[$kind]
+  + { value: ($value | number),
+      coupon: ($p.coupon | text),
+      currency: (if $value or $p.price then
+                   $p.currency // $default
+                   | if . >= "A" and . < "a" then .
+                     elif type != "string" then $default
+                     else {"@text": ., do: "upper"} end
+                 else null end),
+      # name and id of a form are no item
+      items: (if $p.products | type == "array" then $p.products | items
+              elif $kind == "lead" then null
+              else $p | only_item end) };
+
+# parameters of the other kinds
+def params: {
+  "method": {
+    method: {"@get": ["properties.method", "properties.share_via"]},
+    content_type: {"@get": "properties.content_type"},
+    item_id: {"@get": "properties.product_id"} },
+  "search": {
+    search_term: {"@text": {"@get": "properties.query"}, do: "cut:100"} },
+  "promotion": {
+    promotion_id: {"@get": ["properties.promotion_id", "properties.id"]},
+    promotion_name: {"@get": "properties.name"},
+    creative_name: {"@get": "properties.creative"},
+    creative_slot: {"@get": "properties.position"} },
+  "group": { group_id: {"@get": "groupId"} },
+  "screen": { screen_name: {"@get": ["name", "properties.name"]} }
+};
+
+def records:
 .event as $e | .settings as $s | ($e.properties // {}) as $p
 | $e.context as $c
-# what a sender calls a page may be anything
-| ($c.page | if type == "object" then . else null end) as $page
 | (if $e.type == "track" then names[$e.event // ""]
    elif $e.type == "page" then ["page_view", "page"]
    elif $e.type == "screen" then ["view_screen", "screen"]  # the usual name
@@ -128,131 +276,52 @@ def more($kind; $p; $order):
 | (if $known then $known[0] else ($e.event // "" | own_name) end) as $name
 | $known[1] as $kind
 | ($p.total // $p.value // $p.revenue) as $value
-| (if $kind == "order" then
-     $p.order_id // $p.orderId
-     | if type == "object" or type == "array" or . == "" then null else . end
-   else 0 end) as $order
-| (if $c.martech.consent then
-     [granted("analytics"), granted("advertising"),
-      granted("personalization")] else null end) as $granted
-| (if $s.firebase_app_id then $c.app_instance_id // $p.app_instance_id
-   else $c.ga_client_id // $e.anonymousId // .person end) as $client
-| if $granted[0] == false then drop("consent")
-  elif ($s.measurement_id // $s.firebase_app_id) == null then
-    fail("no_stream")
+| person as $person
+| if .granted and .granted.analytics == false then drop("consent")
+  elif ($s.measurement_id or $s.firebase_app_id) | not then fail("no_stream")
   elif $name == "" then
     (if $known then drop("unsupported_type") else fail("no_event_name") end)
-  elif ($known | not) and ($name | taken) then drop("reserved_name")
-  elif ($known | not) and ($name | plain | not) then drop("invalid_name")
-  elif $order == null then fail("no_order_id")
+  elif $known == null and ($name | taken) then drop("reserved_name")
+  elif $known == null and ($name | plain | not) then drop("invalid_name")
+  elif $kind == "order"
+       and ($p.order_id // $p.orderId
+            | . == null or . == "" or . >= []) then fail("no_order_id")
   elif $name == "purchase"
        and ($value | type != "number" and type != "string") then
     fail("no_value")
-  elif $e.timestamp < (.now - 259200 | strftime("%Y-%m-%dT%H:%M:%S")) then
-    drop("too_old")
-  elif $client == null then drop("no_client_id")
+  # without a time, too
+  elif (.age // 259201) > 259200 then drop("too_old")
+  elif $person == null then drop("no_client_id")
   else
-    { "@group": (
-        # all that is of the person and not of the event
-        { client_id: $client, user_id: $e.userId, ip: $c.ip,
-          device: {language: $c.locale} }
-        + (if $s.firebase_app_id then
-             { client_id: null, app_instance_id: $client } else null end)
-        + (if $granted then { consent: {
-             ad_user_data: (if $granted[1] then "GRANTED" else "DENIED" end),
-             ad_personalization:
-               (if $granted[1] and $granted[2] then "GRANTED"
-                else "DENIED" end) } } else null end)
-        + (if $s.user_properties then
-             { user_properties: user_properties($s.user_properties[0:25]) }
-           else null end)
-        # e-mail: all dots of a gmail address go, "+tag" stays.  The page of
-        # this protocol says so; Google's newer helper cuts the tag, too.
-        + (if $s.user_data and ($granted == null or $granted[1]) then
-             { user_data: user_data } else null end)),
+    { "@group": (if $c.martech.consent or $s.user_data or $s.user_properties
+                 then $person + more_of_person else $person end),
       name: $name,
-      timestamp_micros: {"@time": $e.timestamp, as: "us"},
+      timestamp_micros: {"@time": {"@get": "timestamp"}, as: "us"},
       params: (
-        { page_location: ($p.url // $page.url
-                          | if type != "string" then null
-                            elif length > 1000 then .[0:1000] else . end),
-          page_title: ($p.title // $page.title
-                       | if type != "string" then null
-                         elif length > 300 then .[0:300] else . end),
-          page_referrer: ($p.referrer // $page.referrer
-                          | if type != "string" then null
-                            elif length > 420 then .[0:420] else . end),
-          session_id: ($p.session_id // $c.sessionId),
-          engagement_time_msec: ($p.engagement_time_msec // 1) }
-        + (if $kind == "goods" or $kind == "order" or $kind == "list"
-              or $kind == "lead" then
-             { value: ($value | if type == "number" then .
-                                elif type == "string" then {"@number": .}
-                                else null end),
-               currency: (if $value or $p.price then
-                            $p.currency // $s.default_currency
-                            | if type != "string" then $s.default_currency
-                              elif . >= "a" then {"@text": ., do: "upper"}
-                              else . end
-                          else null end),
-               coupon: ($p.coupon | if type == "string" then . else null end),
-               # 200 at most; name and id of a form are no item
-               items: [
-                 ($p.products | if type == "array" then .[0:200][]
-                                elif $kind == "lead" then empty
-                                else $p end)
-                 | if type != "object" then empty else
-                     (.product_id // .sku // .id) as $id
-                     | if $id == null and .name == null then empty else
-                       { item_id: ($id | if type == "number" then tostring
-                                         elif type == "string" then .
-                                         else null end),
-                         item_name: (.name | if type == "number"
-                                             then tostring
-                                             elif type != "string" then null
-                                             elif length > 100
-                                             then .[0:100]
-                                             else . end),
-                         item_brand: (.brand | if type == "string" then .
-                                               else null end),
-                         item_category: (.category
-                                         | if type == "string" then .
-                                           else null end),
-                         item_variant: (.variant
-                                        | if type == "string" then .
-                                          elif type == "number"
-                                          then tostring else null end),
-                         coupon: (.coupon | if type == "string" then .
-                                            else null end),
-                         index: (.position | if type == "number" then .
-                                             elif type == "string"
-                                             then {"@number": .}
-                                             else null end),
-                         price: (.price | if type == "number" then .
-                                          elif type == "string"
-                                          then {"@number": .}
-                                          else null end),
-                         quantity: (.quantity | if type == "number" then .
-                                                elif type == "string"
-                                                then {"@number": .,
-                                                      as: "int"}
-                                                else null end) }
-                       end end] }
-             + (if $kind == "goods" or $kind == "lead" then null
-                else more($kind; $p; $order) end)
-           elif $kind == null then
-             ($p | own_params)
-           elif $kind == "page" then null
-           elif $kind == "method" then
-             { method: ($p.method // $p.share_via),
-               content_type: $p.content_type, item_id: $p.product_id }
-           elif $kind == "search" then {search_term: ($p.query | scalar)}
-           elif $kind == "promotion" then
-             { promotion_id: ($p.promotion_id // $p.id),
-               promotion_name: $p.name, creative_name: $p.creative,
-               creative_slot: $p.position }
-           elif $kind == "group" then {group_id: $e.groupId}
-           else {screen_name: ($e.name // $p.name)} end)
+        { page_location: {"@text": {"@get": ["properties.url",
+            "context.page.url"]}, do: "cut:1000"},
+          page_title: {"@text": {"@get": ["properties.title",
+            "context.page.title"]}, do: "cut:300"},
+          page_referrer: {"@text": {"@get": ["properties.referrer",
+            "context.page.referrer"]}, do: "cut:420"},
+          session_id: {"@get": ["properties.session_id",
+                                "context.sessionId"]},
+          engagement_time_msec: {"@get": "properties.engagement_time_msec",
+                                 else: 1} }
+        + (try ($c.page | if $p.url or $p.title or $p.referrer
+                             or "" + .url + .title + .referrer < ""
+                          then odd_page($p) else null end)
+           catch ($c.page | odd_page($p)))
+        + (if $kind == null then ($p | own_params)
+           else params[$kind]
+                // (if $kind == "page" then null
+                    else commerce($kind; $p; $value; $s.default_currency)
+                    end) end)
         + (if $s.params and $known then ($p | picked($s.params[0:10]))
            else null end)) }
-  end
+  end;
+
+# A member that is not what it should be is left out, not the event.
+. as $in
+| try records
+  catch ($in | sane | .event.event |= (strings // null) | records)
