@@ -478,7 +478,7 @@ fwd_record_reason(fwd_record_steer_t *s, jv value, fwd_record_kind_t kind,
 
     p = jv_string_value(value);
 
-    for (i = 0; p[i] != '\0' && i < FWD_RECORD_REASON_MAX; i++) {
+    for (i = 0; i < FWD_RECORD_REASON_MAX && p[i] != '\0'; i++) {
         s->record->reason[i] = isalnum((unsigned char) p[i])
                                ? (char) tolower((unsigned char) p[i]) : '_';
     }

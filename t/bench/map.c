@@ -276,6 +276,7 @@ bench_goldens(bench_folder_t *folder, fwd_map_t *reference, const char *path)
 
     goldens = fwd_pool_printf(&bench_pool, "%s/golden", path);
     dir = opendir(goldens);
+    memset(names, 0, sizeof(names));
     count = 0;
 
     while (dir != NULL && count < BENCH_GOLDENS_MAX) {
