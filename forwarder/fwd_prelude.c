@@ -30,27 +30,33 @@ typedef struct {
 static int fwd_prelude_has(const char *program, const char *name);
 
 
+/*
+ * What ends in "?" alone would give nothing at all, not null, where an object
+ * is something else; and with it the record around it.
+ */
+
 static const fwd_prelude_row_t  fwd_prelude_rows[] = {
     { "trait", "def trait($n): .event | .traits[$n]? // .context.traits[$n]? "
-      "// .properties[$n]?;" },
+      "// .properties[$n]? // null;" },
     { "email", "def email: .event | .traits.email? // .context.traits.email? "
-      "// .properties.email?;" },
+      "// .properties.email? // null;" },
     { "phone", "def phone: .event | .traits.phone? // .context.traits.phone? "
-      "// .properties.phone?;" },
+      "// .properties.phone? // null;" },
     { "first_name", "def first_name: .event | .traits | (.firstName? // "
       ".first_name? // .firstname?) // null;" },
     { "last_name", "def last_name: .event | .traits | (.lastName? // "
       ".last_name? // .lastname?) // null;" },
     { "user_id", "def user_id: .event | .userId // .traits.userId? // "
-      ".traits.id? // .context.traits.userId? // .context.traits.id?;" },
+      ".traits.id? // .context.traits.userId? // .context.traits.id? "
+      "// null;" },
     { "anonymous_id", "def anonymous_id: .event.anonymousId;" },
     { "event_id", "def event_id: .event | .properties.event_id? // "
       ".messageId;" },
     { "page_url", "def page_url: .event | .context.page.url? // "
-      ".properties.url?;" },
-    { "user_agent", "def user_agent: .event.context.userAgent?;" },
-    { "ip", "def ip: .event.context.ip?;" },
-    { "locale", "def locale: .event.context.locale?;" },
+      ".properties.url? // null;" },
+    { "user_agent", "def user_agent: .event.context.userAgent? // null;" },
+    { "ip", "def ip: .event.context.ip? // null;" },
+    { "locale", "def locale: .event.context.locale? // null;" },
     { "first_of", "def first_of(a; b): a as $a | if $a == null then b else "
       "$a end; "
       "def first_of(a; b; c): a as $a | if $a == null then first_of(b; c) "

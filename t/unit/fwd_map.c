@@ -121,6 +121,13 @@ static const struct {
       "c: granted(\"x\") }", FWD_OK, "{\"a\":true,\"b\":false,\"c\":null};" },
     { "{ a: .age }", FWD_OK, "{\"a\":60};" },
 
+    /* what is no object where one is expected has nothing, and stays null */
+    { ".event.properties = 5 | .event.traits = true | .event.context = {} "
+      "| { a: trait(\"x\"), b: email, c: phone, d: user_id, e: page_url, "
+      "f: user_agent, g: ip, h: locale }", FWD_OK,
+      "{\"a\":null,\"b\":null,\"c\":null,\"d\":null,\"e\":null,"
+      "\"f\":null,\"g\":null,\"h\":null};" },
+
     /* paths; what is constant is the same value with each event */
     { "{ a: {\"@get\": \"messageId\"}, b: {\"@get\": \"n\"} }", FWD_OK,
       "{\"a\":\"m1\",\"b\":[1,2,3]};" },
