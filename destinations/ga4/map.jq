@@ -28,6 +28,12 @@ def names: {
   "Form Submitted": ["generate_lead", "lead"]
 };
 
+# those of other types; the usual name of a screen is reserved
+def types: {
+  "page": ["page_view", "page"], "screen": ["view_screen", "screen"],
+  "group": ["join_group", "group"]
+};
+
 def reserved: {
   "ad_activeview": 1, "ad_click": 1, "ad_exposure": 1, "ad_impression": 1,
   "ad_query": 1, "adunit_exposure": 1, "app_clear_data": 1, "app_install": 1,
@@ -46,12 +52,13 @@ def withheld: {
   "url": 1, "title": 1, "referrer": 1
 };
 
-# letters, digits and "_", a letter first: @uri leaves just these and some marks
-def plain:
-  @uri == . and (. >= "a" and . < "{" or . >= "A" and . < "[")
-  and (contains("-") or contains(".") or contains("~") or contains("!")
-       or contains("*") or contains("'") or contains("(") or contains(")")
-       | not);
+# what @uri leaves as it is, beside letters, digits and "_"
+def marked:
+  contains("-") or contains(".") or contains("~") or contains("!")
+  or contains("*") or contains("'") or contains("(") or contains(")");
+
+# letters, digits and "_", a letter first; but for marks
+def plain: @uri == . and (. >= "a" and . < "{" or . >= "A" and . < "[");
 
 def own_name:
   (if contains(" ") then [split(" ")[] | select(. != "")] | join("_")
@@ -70,71 +77,60 @@ def scalar:
 # parameters of a custom event, so many that there is room for ours
 def own_params:
   . as $p
-  | reduce ([keys_unsorted[]
-             | if length > 40 or ($p[.] | . == null or . >= [])
-                  or withheld[.] or (plain | not)
-                  or . >= "f" and . < "h"
-                     and (startswith("google_") or startswith("ga_")
-                          or startswith("firebase_")) then empty else . end]
-            | if length > 20 then .[0:20] else . end | .[])
-      as $k ({}; . + {($k): ($p[$k] | scalar)});
+  | keys_unsorted
+  | (@tsv | marked) as $marked       # seldom, so all are asked at once
+  | [ .[]
+      | if withheld[.] or length > 40 or ($p[.] | . == null or . >= [])
+           or (plain | not) or $marked and marked
+           or . >= "f" and . < "h"
+              and (startswith("google_") or startswith("ga_")
+                   or startswith("firebase_")) then empty else . end ]
+  | reduce (if length > 20 then .[0:20] else . end | .[]) as $k
+      ({}; . + {($k): ($p[$k] | scalar)});
 
 def picked($list):
   . as $p | reduce $list[] as $k ({}; . + {($k): ($p[$k] | scalar)});
 
+# trait() may be empty, and all around it would be
+def any_trait($a; $b): trait($a) // trait($b) // null;
+
 def user_data:
-  (trait("firstName") // trait("first_name")) as $f
-  | (trait("lastName") // trait("last_name")) as $l
-  | { sha256_email_address: [{"@sha256": {"@get": ["traits.email",
-        "context.traits.email", "properties.email"]},
-        do: ["trim", "lower", "gmail_dots"]}],
-      sha256_phone_number: [{"@sha256": {"@get": ["traits.phone",
-        "context.traits.phone", "properties.phone"]},
-        do: ["digits", "plus"]}] }
-    + if $f == null or $l == null then null else
-        (trait("address") | if type == "object" then . else {} end)
-        | { address: [{
-              sha256_first_name: {"@sha256": $f,
-                                  do: ["trim", "lower", "letters"]},
-              sha256_last_name: {"@sha256": $l,
-                                 do: ["trim", "lower", "letters"]},
-              sha256_street: {"@sha256": .street, do: ["trim", "lower"]},
-              city: .city, region: .state,
-              postal_code: (.postalCode // .postal_code // .zip),
-              country: .country }] } end;
+  { sha256_email_address: [{"@sha256": {"@get": ["traits.email",
+      "context.traits.email", "properties.email"]},
+      do: ["trim", "lower", "gmail_dots"]}],
+    sha256_phone_number: [{"@sha256": {"@get": ["traits.phone",
+      "context.traits.phone", "properties.phone"]},
+      do: ["digits", "plus"]}] }
+  + (if any_trait("firstName"; "first_name")
+        and any_trait("lastName"; "last_name") then
+       any_trait("address"; "address") as $a
+       | { address: [
+             { sha256_first_name: {"@sha256": {"@get": ["traits.firstName",
+                 "context.traits.firstName", "properties.firstName",
+                 "traits.first_name", "context.traits.first_name",
+                 "properties.first_name"]},
+                 do: ["trim", "lower", "letters"]},
+               sha256_last_name: {"@sha256": {"@get": ["traits.lastName",
+                 "context.traits.lastName", "properties.lastName",
+                 "traits.last_name", "context.traits.last_name",
+                 "properties.last_name"]},
+                 do: ["trim", "lower", "letters"]} }
+             + (if $a | type != "object" then null else
+                  { sha256_street: {"@sha256": $a.street,
+                                    do: ["trim", "lower"]},
+                    city: $a.city, region: $a.state,
+                    postal_code: ($a.postalCode // $a.postal_code // $a.zip),
+                    country: $a.country } end)] }
+     else null end);
 
 def user_properties($list):
   . as $in
   | reduce $list[] as $k ({};
-      ($in | trait($k) | scalar) as $v
-      | if $v == null then . else
-          . + {($k): {value: ($v | if type == "string" then .[0:36]
-                                   else . end)}} end);
+      . + {($k): {value: ($in | [trait($k)][0] | scalar
+                          | if . >= "" and length > 36 then .[0:36]
+                            else . end)}});
 
-# all that is of the person and not of the event; null without an id
-def person:
-  if .settings.firebase_app_id then
-    if .event | .context.app_instance_id // .properties.app_instance_id then
-      { app_instance_id: {"@get": ["context.app_instance_id",
-                                   "properties.app_instance_id"]},
-        user_id: {"@get": "userId"}, ip: {"@get": "context.ip"},
-        device: {language: {"@get": "context.locale"}} }
-    else null end
-  elif .event.context.ga_client_id then
-    { client_id: {"@get": "context.ga_client_id"},
-      user_id: {"@get": "userId"}, ip: {"@get": "context.ip"},
-      device: {language: {"@get": "context.locale"}} }
-  elif .event.anonymousId then
-    { client_id: {"@get": "anonymousId"},
-      user_id: {"@get": "userId"}, ip: {"@get": "context.ip"},
-      device: {language: {"@get": "context.locale"}} }
-  elif .person then
-    { client_id: .person } +
-    { user_id: {"@get": "userId"}, ip: {"@get": "context.ip"},
-      device: {language: {"@get": "context.locale"}} }
-  else null end;
-
-# and what of it most events have not
+# what is of the person, of some persons only
 def more_of_person:
   (if .event.context.martech.consent then .granted // {} else null end)
     as $granted
@@ -168,6 +164,21 @@ def odd_page($p):
       page_referrer: {"@text": ($p.referrer // .referrer | text),
                       do: "cut:420"} };
 
+# fails with a page that is odd
+def texts: "" + .url + .title + .referrer;
+
+def page: {
+  page_location: {"@text": {"@get": ["properties.url", "context.page.url"]},
+                  do: "cut:1000"},
+  page_title: {"@text": {"@get": ["properties.title",
+                                  "context.page.title"]}, do: "cut:300"},
+  page_referrer: {"@text": {"@get": ["properties.referrer",
+                                     "context.page.referrer"]},
+                  do: "cut:420"},
+  session_id: {"@get": ["properties.session_id", "context.sessionId"]},
+  engagement_time_msec: {"@get": "properties.engagement_time_msec", else: 1}
+};
+
 # an item in detail, or nothing
 def odd_item:
   if type != "object" then empty else
@@ -183,71 +194,78 @@ def odd_item:
                                  then {"@number": ., as: "int"}
                                  else number end) } end end;
 
+# the same, which fails with one that is odd
+def item:
+  (.product_id // .sku // .id) as $id
+  | if 0 + .quantity + .position
+       and ("" + $id + .name + .brand + .category + .variant + .coupon
+            | length) > 100 then odd_item
+    elif $id or .name then
+      { item_id: $id, item_name: .name, item_brand: .brand,
+        item_category: .category, item_variant: .variant, coupon: .coupon,
+        index: .position, price: {"@number": .price}, quantity: .quantity }
+    else empty end;
+
 # 200 at most
 def items:
-  (if length > 200 then .[0:200] else . end)
-  | try
-      [ .[]
-        | (.product_id // .sku // .id) as $id
-        | if ("" + $id + .name + .brand + .category + .variant + .coupon
-              | length) > 100
-             or 0 + .price + .quantity + .position >= "" then odd_item
-          elif $id or .name then
-            { item_id: $id, item_name: .name, item_brand: .brand,
-              item_category: .category, item_variant: .variant,
-              coupon: .coupon, index: .position, price: .price,
-              quantity: .quantity }
-          else empty end ]
-    catch null // [ .[] | odd_item ];
+  [ (if length > 200 then .[0:200] else . end | .[])
+    | . as $item | try item catch ($item | odd_item) ];
 
-# the only product stands among the properties
+# what commerce of a kind has, beside what all of it has
+def commerce_params: {
+  "order": {
+    transaction_id: {"@text": {"@get": ["properties.order_id",
+                                        "properties.orderId"]}},
+    tax: {"@number": {"@get": "properties.tax"}},
+    shipping: {"@number": {"@get": "properties.shipping"}},
+    affiliation: {"@get": "properties.affiliation"} },
+  "list": {
+    item_list_id: {"@get": "properties.list_id"},
+    item_list_name: {"@get": ["properties.list", "properties.list_name"]},
+    payment_type: {"@get": "properties.payment_method"},
+    shipping_tier: {"@get": "properties.shipping_method"} }
+};
+
+# the only product stands among the properties, and is not odd
 def only_item:
-  try
-    (if ("" + .product_id + .sku + .id + .name + .brand + .category
-         + .variant + .coupon | length) > 100
-        or 0 + .price + .quantity + .position >= "" then null
-     elif .product_id or .sku or .id or .name then
-       [{ item_id: {"@get": ["properties.product_id", "properties.sku",
-                             "properties.id"]},
-          item_name: {"@get": "properties.name"},
-          item_brand: {"@get": "properties.brand"},
-          item_category: {"@get": "properties.category"},
-          item_variant: {"@get": "properties.variant"},
-          coupon: {"@get": "properties.coupon"},
-          index: {"@get": "properties.position"},
-          price: {"@get": "properties.price"},
-          quantity: {"@get": "properties.quantity"} }]
-     else [] end)
-  catch null // [odd_item];
+  [{ item_id: {"@text": {"@get": ["properties.product_id", "properties.sku",
+                                  "properties.id"]}},
+     item_name: {"@text": {"@get": "properties.name"}, do: "cut:100"},
+     item_brand: {"@text": {"@get": "properties.brand"}},
+     item_category: {"@text": {"@get": "properties.category"}},
+     item_variant: {"@text": {"@get": "properties.variant"}},
+     coupon: {"@text": {"@get": "properties.coupon"}},
+     index: {"@number": {"@get": "properties.position"}},
+     price: {"@number": {"@get": "properties.price"}},
+     quantity: {"@get": "properties.quantity"} }];
 
-# what all events of commerce have, and what those of a kind have
-def commerce($kind; $p; $value; $default):
-  { order: {
-      transaction_id: {"@text": {"@get": ["properties.order_id",
-                                          "properties.orderId"]}},
-      tax: {"@number": {"@get": "properties.tax"}},
-      shipping: {"@number": {"@get": "properties.shipping"}},
-      affiliation: {"@get": "properties.affiliation"} },
-    list: {
-      item_list_id: {"@get": "properties.list_id"},
-      item_list_name: {"@get": ["properties.list", "properties.list_name"]},
-      payment_type: {"@get": "properties.payment_method"},
-      shipping_tier: {"@get": "properties.shipping_method"} } }[$kind]
-  + { value: ($value | number),
-      coupon: ($p.coupon | text),
-      currency: (if $value or $p.price then
-                   $p.currency // $default
-                   | if . >= "A" and . < "a" then .
-                     elif type != "string" then $default
-                     else {"@text": ., do: "upper"} end
-                 else null end),
-      # name and id of a form are no item
-      items: (if $p.products | type == "array" then $p.products | items
-              elif $kind == "lead" then null
-              else $p | only_item end) };
+def commerce($kind; $default):
+  . as $p
+  | (.total // .value // .revenue) as $value
+  | commerce_params[$kind]
+    + { value: {"@number": $value},
+        currency: (if $value or .price then
+                     .currency
+                     | if . >= "A" and . < [] then
+                         {"@text": {"@get": "properties.currency"},
+                          do: "upper"}
+                       else $default end
+                   else null end),
+        coupon: (if .coupon then .coupon | text else null end),
+        items: (if .products | type == "array" then .products | items
+                # name and id of a form are no item
+                elif $kind == "lead" then null
+                elif .product_id or .sku or .id or .name then
+                  try (if 0 + .quantity
+                          and "" + .product_id + .sku + .id + .name + .brand
+                              + .category + .variant + .coupon
+                       then only_item else null end)
+                  catch ($p | [odd_item])
+                else null end) };
 
 # parameters of the other kinds
 def params: {
+  "page": {},
   "method": {
     method: {"@get": ["properties.method", "properties.share_via"]},
     content_type: {"@get": "properties.content_type"},
@@ -263,65 +281,78 @@ def params: {
   "screen": { screen_name: {"@get": ["name", "properties.name"]} }
 };
 
+def no_value:
+  .total // .value // .revenue | type != "number" and type != "string";
+
+# why an order, or an event of a name of its own, is not sent; null: it is
+def refused_order($name):
+  if (if .order_id == null then .orderId else .order_id end)
+     | . == null or . == false or . == "" or . >= [] then fail("no_order_id")
+  elif $name == "purchase" and no_value then fail("no_value")
+  else null end;
+
+def refused_name($name):
+  if $name == "" then fail("no_event_name")
+  elif $name | taken then drop("reserved_name")
+  elif $name | (plain | not) or marked then drop("invalid_name")
+  elif $name == "purchase" and no_value then fail("no_value")
+  else null end;
+
 def records:
 .event as $e | .settings as $s | ($e.properties // {}) as $p
 | $e.context as $c
-| (if $e.type == "track" then names[$e.event // ""]
-   elif $e.type == "page" then ["page_view", "page"]
-   elif $e.type == "screen" then ["view_screen", "screen"]  # the usual name
-   elif $e.type == "group" then ["join_group", "group"]     # is reserved
+| (if $e.type == "track" then names[$e.event]
    elif $e.type == "identify" and $s.identify_event then
-     [$s.identify_event, "page"]
-   else ["", null] end) as $known
-| (if $known then $known[0] else ($e.event // "" | own_name) end) as $name
+     # a purchase needs all that an order needs
+     [$s.identify_event,
+      if $s.identify_event == "purchase" then "order" else "page" end]
+   else types[$e.type] // ["", null] end) as $known
+| (if $known then $known[0] else ($e.event | own_name) end) as $name
 | $known[1] as $kind
-| ($p.total // $p.value // $p.revenue) as $value
-| person as $person
+| (if $kind then
+     if $kind == "order" then $p | refused_order($name) else null end
+   elif $known then drop("unsupported_type")
+   else $p | refused_name($name) end) as $refused
+| (if $s.firebase_app_id then
+     if $c.app_instance_id // $p.app_instance_id then
+       { app_instance_id: {"@get": ["context.app_instance_id",
+                                    "properties.app_instance_id"]},
+         user_id: {"@get": "userId"}, ip: {"@get": "context.ip"},
+         device: {language: {"@get": "context.locale"}} }
+     else null end
+   elif $c.ga_client_id then
+     { client_id: {"@get": "context.ga_client_id"},
+       user_id: {"@get": "userId"}, ip: {"@get": "context.ip"},
+       device: {language: {"@get": "context.locale"}} }
+   elif $e.anonymousId then
+     { client_id: {"@get": "anonymousId"},
+       user_id: {"@get": "userId"}, ip: {"@get": "context.ip"},
+       device: {language: {"@get": "context.locale"}} }
+   elif .person then
+     { client_id: .person, user_id: $e.userId, ip: $c.ip,
+       device: {language: $c.locale} }
+   else null end) as $person
 | if .granted and .granted.analytics == false then drop("consent")
   elif ($s.measurement_id or $s.firebase_app_id) | not then fail("no_stream")
-  elif $name == "" then
-    (if $known then drop("unsupported_type") else fail("no_event_name") end)
-  elif $known == null and ($name | taken) then drop("reserved_name")
-  elif $known == null and ($name | plain | not) then drop("invalid_name")
-  elif $kind == "order"
-       and ($p.order_id // $p.orderId
-            | . == null or . == "" or . >= []) then fail("no_order_id")
-  elif $name == "purchase"
-       and ($value | type != "number" and type != "string") then
-    fail("no_value")
-  # without a time, too
-  elif (.age // 259201) > 259200 then drop("too_old")
-  elif $person == null then drop("no_client_id")
+  elif $refused then $refused
+  elif .age > 259200 then drop("too_old")
+  elif $person | not then drop("no_client_id")
   else
     { "@group": (if $c.martech.consent or $s.user_data or $s.user_properties
                  then $person + more_of_person else $person end),
       name: $name,
       timestamp_micros: {"@time": {"@get": "timestamp"}, as: "us"},
       params: (
-        { page_location: {"@text": {"@get": ["properties.url",
-            "context.page.url"]}, do: "cut:1000"},
-          page_title: {"@text": {"@get": ["properties.title",
-            "context.page.title"]}, do: "cut:300"},
-          page_referrer: {"@text": {"@get": ["properties.referrer",
-            "context.page.referrer"]}, do: "cut:420"},
-          session_id: {"@get": ["properties.session_id",
-                                "context.sessionId"]},
-          engagement_time_msec: {"@get": "properties.engagement_time_msec",
-                                 else: 1} }
-        + (try ($c.page | if $p.url or $p.title or $p.referrer
-                             or "" + .url + .title + .referrer < ""
-                          then odd_page($p) else null end)
-           catch ($c.page | odd_page($p)))
-        + (if $kind == null then ($p | own_params)
-           else params[$kind]
-                // (if $kind == "page" then null
-                    else commerce($kind; $p; $value; $s.default_currency)
-                    end) end)
-        + (if $s.params and $known then ($p | picked($s.params[0:10]))
-           else null end)) }
+        (try (($p | texts) as $a | ($c.page | texts) as $b | page)
+         catch (page + ($c.page | odd_page($p))))
+        + (if $known then params[$kind]
+                          // ($p | commerce($kind; $s.default_currency))
+           else $p | own_params end)
+        | if $s.params and $known then . + ($p | picked($s.params[0:10]))
+          else . end) }
   end;
 
 # A member that is not what it should be is left out, not the event.
 . as $in
 | try records
-  catch ($in | sane | .event.event |= (strings // null) | records)
+  catch ($in | sane | .event.event |= (strings // "") | records)
